@@ -1,0 +1,6 @@
+"""``echod`` and ``python -m echod``."""
+
+from .command import main
+
+if __name__ == "__main__":
+    main()

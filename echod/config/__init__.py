@@ -1,0 +1,1 @@
+"""Text to Settings: the file, the environment and the command line."""

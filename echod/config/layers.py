@@ -1,0 +1,56 @@
+"""
+From words to one frozen object.
+
+Defaults give way to the file, the file to the environment, and the environment to
+the command line.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ConfigError
+from ..settings import SHORT_FORM, Settings, two_ways
+from . import environment, file
+from .given import Given, Layer
+
+
+def settings(
+    arguments: Mapping[str, object],
+    variables: Mapping[str, str],
+    path: str | None = None,
+) -> Settings:
+    """
+    Args:
+        arguments: what the command line gives, by the name of the knob.
+        variables: the process's environment.
+        path: the configuration file; where it is None, ``ECHOD_CONFIG`` names it.
+
+    Returns:
+        The settings that are meant.
+
+    Raises:
+        EchodError: a value, a key or the file is wrong; the message says where.
+    """
+    path = path or variables.get(environment.CONFIG)
+    given: Layer = {
+        **(file.read(path) if path else {}),
+        **environment.read(variables),
+        **{knob: Given(flag(knob), arguments[knob], True) for knob in arguments},
+    }
+    _reject_two_ways(given)
+    values: dict[str, Any] = {knob: item.read(knob) for knob, item in given.items()}
+    return Settings(**values)
+
+
+def flag(knob: str) -> str:
+    """The option that sets ``knob``."""
+    return "--" + knob.replace("_", "-")
+
+
+def _reject_two_ways(given: Layer) -> None:
+    others = [given[knob] for knob in SHORT_FORM if knob in given]
+    if "listen" in given and others:
+        listen, other = given["listen"], others[-1]
+        error = two_ways(listen.place, other.place)
+        is_usage = listen.on_command_line or other.on_command_line
+        raise error if is_usage else ConfigError(str(error))

@@ -1,0 +1,1 @@
+"""What echod does with bytes."""

@@ -1,0 +1,1 @@
+"""How bytes get in and out. Knows nothing of what is done with them."""
