@@ -1,0 +1,116 @@
+"""A real echod process, as twistd runs it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+BIN = Path(sys.executable).parent
+
+#: How long a process may take to start, and to end.
+PATIENCE_S = 20.0
+
+_LISTENING = re.compile(r"Listening on ((tcp|udp):(\d+)\S*)")
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment, without what would change echod's settings."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("ECHOD_")}
+
+
+class Daemon:
+    """
+    ``twistd -n --pidfile= echod``, listening; a context manager.
+
+    Args:
+        folder: where it runs, and where its log goes.
+        options: those of ``twistd echod``; port 0 of 127.0.0.1 by default.
+        listeners: how many ``Listening on`` lines to wait for.
+        command: what to run in place of ``twistd -n --pidfile= echod``.
+
+    Attributes:
+        ports: the first port of each protocol, ``tcp`` and ``udp``.
+        process: the process itself.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        listeners: int = 2,
+        command: tuple[str, ...] = (),
+    ) -> None:
+        self._log = folder / "echod.log"
+        self._listeners = listeners
+        self._command = [
+            *(command or (str(BIN / "twistd"), "-n", "--pidfile=", "echod")),
+            *(options or ("--port", "0")),
+        ]
+        self.ports: dict[str, int] = {}
+        self._folder = folder
+
+    def __enter__(self) -> Self:
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self._command,
+                cwd=self._folder,
+                env=clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self.wait_for(lambda log: len(_LISTENING.findall(log)) >= self._listeners)
+        except BaseException:
+            self.stop()
+            raise
+        for _, protocol, port in _LISTENING.findall(self.log):
+            self.ports.setdefault(protocol, int(port))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> str:
+        """All that the process has written to standard output and error."""
+        return self._log.read_text()
+
+    def wait_for(self, condition: Callable[[str], object]) -> str:
+        """The log, as soon as ``condition`` holds for it; AssertionError if never."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition(self.log):
+            assert self.process.poll() is None, f"echod ended:\n{self.log}"
+            assert time.monotonic() < deadline, f"echod is silent:\n{self.log}"
+            time.sleep(0.01)
+        return self.log
+
+    def rss_bytes(self) -> int:
+        """The anonymous memory of the process; file pages come and go as they like."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        match = re.search(r"RssAnon:\s+(\d+) kB", status)
+        assert match is not None
+        return int(match[1]) * 1024
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
+        """End the process; its exit code, negative for a signal."""
+        if self.process.poll() is None:
+            self.process.send_signal(by)
+        try:
+            return self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
