@@ -1,4 +1,4 @@
-"""What every test may count on: a deadline, a clean reactor, and its peers or a skip."""
+"""What every test may count on: a deadline, a clean reactor, its peers or a skip."""
 
 import functools
 import gc
@@ -15,7 +15,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 from twisted.internet.task import deferLater
-from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
+from zope.interface import provider
 
 #: The most that a test with a reactor may take.
 DEADLINE_S = 30.0
@@ -69,8 +70,15 @@ def _skip_without_peers(item: pytest.Item) -> None:
 def _watched() -> tuple[set[Any], set[Any]]:
     timed = set(IReactorTime(reactor).getDelayedCalls())
     files = IReactorFDSet(reactor)
-    own = getattr(reactor, "_internalReaders", set())
+    own: set[Any] = getattr(reactor, "_internalReaders", set())
     return timed, {*files.getReaders(), *files.getWriters()} - own
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _lasting_objects() -> None:
+    """What is there before the first test need not be looked at after each."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -95,6 +103,7 @@ def errors() -> Generator[list[LogEvent]]:
     """The errors that were logged; what is still in the list at the end fails."""
     logged: list[LogEvent] = []
 
+    @provider(ILogObserver)
     def observe(event: LogEvent) -> None:
         if event.get("log_level", LogLevel.info) >= LogLevel.error:
             logged.append(event)

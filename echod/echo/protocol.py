@@ -47,6 +47,8 @@ class EchoProtocol(Protocol):
     #: Bytes received, each of which was handed to the transport to be sent back.
     received_bytes = 0
 
+    _is_closing = False
+
     def __init__(self, observer: ConnectionObserver | None = None) -> None:
         self._observer = observer
 
@@ -76,7 +78,10 @@ class EchoProtocol(Protocol):
             self._observer.connection_lost(self, reason)
 
     def close(self) -> None:
-        """Send what is owed, then end the connection. May be called again."""
+        """Send what is owed, then end the connection; again does nothing."""
+        if self._is_closing:
+            return
+        self._is_closing = True
         # Unregister first, or a transport that is paused just now never ends.
         IConsumer(self.transport).unregisterProducer()
         self.transport.loseConnection()

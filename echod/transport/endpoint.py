@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
@@ -64,6 +64,8 @@ def open_endpoint(
     has_returned = False
 
     def failed(failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
         error: BaseException = failure.value or RuntimeError()
         if isinstance(error, CannotListenError):
             error = error.socketError

@@ -4,7 +4,7 @@ from typing import Literal, cast
 
 from attrs import frozen
 
-from ..errors import BadValue
+from ..errors import BadValue, shown
 from . import address, description
 
 Protocol = Literal["tcp", "udp"]
@@ -74,17 +74,19 @@ def listener(text: str, what: str = "listen") -> Listener | Endpoint:
     """
     if not isinstance(text, str):
         raise BadValue(what, text, "a description such as tcp:65432")
-    (protocol, *arguments), options = description.split(text, what)
+    positional, named = description.split(text, what)
+    protocol, *arguments = positional or [""]
     if protocol not in _ARGUMENTS:
         if protocol.isidentifier():
             return Endpoint(text)
         raise BadValue(what, text, "tcp:PORT, udp:PORT or another description")
     names = _ARGUMENTS[protocol]
-    options |= dict(zip(names, arguments, strict=False))
-    if len(arguments) > len(names) or not {"port"} <= options.keys() <= {*names}:
+    options = named | dict(zip(names, arguments, strict=False))
+    is_each_there_once = len(options) == len(named) + len(arguments)
+    if not is_each_there_once or not {"port"} <= options.keys() <= {*names}:
         form = ":".join([f"{protocol}:PORT", *(f"{n}=..." for n in names[1:])])
         raise BadValue(what, text, form)
-    where = f"{what} {text}:"
+    where = f"{what} {shown(text)}:"
     return Listener(
         protocol=cast("Protocol", protocol),
         host=address.host(options.get("interface", ""), f"{where} interface"),

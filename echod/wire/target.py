@@ -5,7 +5,7 @@ from typing import cast
 
 from attrs import frozen
 
-from ..errors import BadValue
+from ..errors import BadValue, shown
 from . import address
 from .listener import Protocol
 
@@ -47,11 +47,12 @@ def target(text: str, what: str = "target") -> Target:
     Raises:
         BadValue: it means nothing.
     """
+    where = f"{what} {shown(text)}:"
     match = _TARGET.fullmatch(text)
     if match is None or (match["ipv6"] and not address.is_ipv6(match["ipv6"])):
         raise BadValue(what, text, "tcp:HOST:PORT, udp:HOST:PORT or HOST:PORT")
     return Target(
         protocol=cast("Protocol", match["protocol"] or "tcp"),
-        host=match["ipv6"] or address.host(match["host"], f"{what} {text}: host"),
-        port=address.port_number(match["port"], f"{what} {text}: port", lowest=1),
+        host=match["ipv6"] or address.host(match["host"], f"{where} host"),
+        port=address.port_number(match["port"], f"{where} port", lowest=1),
     )

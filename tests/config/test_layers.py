@@ -1,0 +1,226 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+import tomli_w
+from hypothesis import HealthCheck, given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+
+from echod import EchodError, Settings
+from echod.config.document import document
+from echod.config.environment import variable
+from echod.config.layers import flag, settings
+from echod.errors import EX_CONFIG, EX_USAGE
+from echod.settings import knobs
+from echod.wire.listener import Endpoint, Listener
+
+from ..wire.test_listener import LISTENERS
+
+TWO_WAYS = (
+    "{} replaces host, port and protocols, and {} is there as well; "
+    "want one of the two ways"
+)
+VARIABLES = [variable(knob.name) for knob in knobs()]
+HOSTS = st.sampled_from(["", "localhost"]) | st.ip_addresses().map(str)
+SETTINGS = st.builds(
+    Settings,
+    host=HOSTS,
+    port=st.integers(0, 65_535),
+    protocols=st.sampled_from([("tcp",), ("udp",), ("udp", "tcp")]),
+    log_connections=st.booleans(),
+) | st.builds(
+    Settings,
+    listen=st.lists(LISTENERS | st.just(Endpoint("unix:/run/e.sock")), min_size=1),
+    log_connections=st.booleans(),
+)
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Path:
+    return tmp_path / "echod.toml"
+
+
+def test_defaults_are_the_lesson() -> None:
+    """Without a word from anybody, TCP and UDP are served on 127.0.0.1:65432."""
+    assert Settings() == settings({}, {})
+    assert [
+        Listener(protocol="tcp", host="127.0.0.1", port=65_432),
+        Listener(protocol="udp", host="127.0.0.1", port=65_432),
+    ] == list(settings({}, {}).listeners)
+
+
+def test_each_layer_gives_way_to_the_next(toml: Path) -> None:
+    """The command line wins over the environment, and that over the file."""
+    toml.write_text('port = 1\nhost = "::1"\nprotocols = ["udp"]')
+    layered = settings({"port": "3"}, {"ECHOD_PORT": "2", "ECHOD_HOST": ""}, str(toml))
+    assert Settings(port=3, host="", protocols=("udp",)) == layered
+
+
+def test_variable_names_the_file(toml: Path) -> None:
+    """ECHOD_CONFIG names the file where the command line does not."""
+    toml.write_text("port = 1")
+    assert Settings(port=1) == settings({}, {"ECHOD_CONFIG": str(toml)})
+    assert Settings() == settings({}, {"ECHOD_CONFIG": ""})
+    other = toml.with_name("other.toml")
+    other.write_text("port = 2")
+    assert Settings(port=2) == settings({}, {"ECHOD_CONFIG": str(toml)}, str(other))
+
+
+def test_other_variables_are_nobody_s_business() -> None:
+    """Variables without the prefix are passed over."""
+    assert Settings() == settings(
+        {}, {"PORT": "1", "XECHOD_PORT": "1", "echod_port": "1"}
+    )
+
+
+def test_several_listeners_in_a_variable() -> None:
+    """A variable holds several descriptions, parted by spaces."""
+    layered = settings({}, {"ECHOD_LISTEN": "tcp:1  udp:2"})
+    assert ["tcp:1", "udp:2"] == [str(it) for it in layered.listeners]
+
+
+@pytest.mark.parametrize("word", ["yes", "true", "on", "1", "YES"])
+def test_yes(word: str) -> None:
+    """Yes may be said in the usual words."""
+    assert settings({"log_connections": word}, {}).log_connections is True
+
+
+@pytest.mark.parametrize("word", ["no", "false", "off", "0", "No"])
+def test_no(word: str) -> None:
+    """So may no."""
+    assert settings({}, {"ECHOD_LOG_CONNECTIONS": word}).log_connections is False
+
+
+@given(it=SETTINGS)
+@profile(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_document_reads_back(it: Settings, toml: Path) -> None:
+    """What --print-config prints is a file that gives the same settings."""
+    toml.write_text(document(it))
+    assert it == settings({}, {}, str(toml))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+).filter(lambda value: "None" not in repr(value))
+
+
+@given(
+    given_=st.dictionaries(
+        st.sampled_from([knob.name for knob in knobs()]) | st.text(), VALUES, max_size=3
+    )
+)
+@profile(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_toml_is_settings_or_one_line(
+    given_: dict[str, object], toml: Path
+) -> None:
+    """Whatever a TOML file holds, it gives settings or an error of one line."""
+    toml.write_text(tomli_w.dumps(given_), encoding="utf-8")
+    try:
+        settings({}, {}, str(toml))
+    except EchodError as error:
+        message, code = str(error), error.exit_code
+        assert message.startswith(str(toml))
+        assert "; want " in message
+        assert "\n" not in message
+        assert code == EX_CONFIG
+
+
+@given(text=st.binary())
+@profile(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_file_is_settings_or_one_line(text: bytes, toml: Path) -> None:
+    """Whatever a file holds, it gives settings or an error of one line."""
+    toml.write_bytes(text)
+    try:
+        settings({}, {}, str(toml))
+    except EchodError as error:
+        message, code = str(error), error.exit_code
+        assert "\n" not in message
+        assert code == EX_CONFIG
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("port = 70000", "port is 70000; want 0 to 65535"),
+        ("port = true", "port is True; want 0 to 65535"),
+        ("host = 5", "host is 5; want a host name, an IPv4 or an IPv6 address"),
+        ("prot = 1", "there is no setting prot; want port"),
+        (
+            "zzz = 1",
+            "there is no setting zzz; want " + ", ".join(k.name for k in knobs()),
+        ),
+        ("protocols = []", "protocols is []; want a choice of tcp, udp"),
+        ("protocols = 5", "protocols is 5; want a choice of tcp, udp"),
+        (
+            'protocols = ["tcp", "tcp"]',
+            "protocols is tcp; want each of tcp, udp at most once",
+        ),
+        (
+            'protocols = ["sctp"]',
+            "protocols is sctp; want each of tcp, udp at most once",
+        ),
+        ("protocols = [[]]", "protocols is []; want each of tcp, udp at most once"),
+        ('listen = ["tcp:x"]', "listen tcp:x: port is x; want 0 to 65535"),
+        ("listen = [5]", "listen is 5; want a description such as tcp:65432"),
+        ("listen = 5", "listen is 5; want a list of descriptions such as tcp:65432"),
+        ("log_connections = 2", "log_connections is 2; want yes or no"),
+        ('listen = ["tcp:1"]\nport = 1', TWO_WAYS),
+    ],
+)
+def test_wrong_file_is_one_line_with_the_place(
+    toml: Path, text: str, message: str
+) -> None:
+    """An error in the file names the file, the key, the value and what is wanted."""
+    toml.write_text(text)
+    expected = f"{toml}: {message}"
+    if message == TWO_WAYS:
+        expected = message.format(f"{toml}: listen", f"{toml}: port")
+    with pytest.raises(EchodError) as caught:
+        settings({}, {}, str(toml))
+    assert (expected, EX_CONFIG) == (str(caught.value), caught.value.exit_code)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "message", "code"),
+    [
+        ({"port": "x"}, {}, "--port is x; want 0 to 65535", EX_USAGE),
+        ({}, {"ECHOD_PORT": "x"}, "ECHOD_PORT is x; want 0 to 65535", EX_CONFIG),
+        (
+            {"listen": ["tcp:"]},
+            {},
+            "--listen tcp:: port is ''; want 0 to 65535",
+            EX_USAGE,
+        ),
+        (
+            {},
+            {"ECHOD_PRT": "1"},
+            "there is no setting ECHOD_PRT; want " + ", ".join(VARIABLES),
+            EX_CONFIG,
+        ),
+        (
+            {"port": "1"},
+            {"ECHOD_LISTEN": "tcp:1"},
+            TWO_WAYS.format("ECHOD_LISTEN", "--port"),
+            EX_USAGE,
+        ),
+    ],
+)
+def test_wrong_word_is_one_line_with_the_place(
+    arguments: dict[str, object], variables: dict[str, str], message: str, code: int
+) -> None:
+    """An error on the command line is wrong usage, one in the environment is not."""
+    with pytest.raises(EchodError) as caught:
+        settings(arguments, variables)
+    assert (message, code) == (str(caught.value), caught.value.exit_code)
+
+
+def test_every_knob_can_be_set_everywhere() -> None:
+    """Each knob has an option, a variable and a key of the same name."""
+    for knob in knobs():
+        assert flag(knob.name) == "--" + knob.name.replace("_", "-")
+        assert variable(knob.name) == "ECHOD_" + knob.name.upper()
+    keys = tomllib.loads(document(Settings()).replace("# listen", "listen"))
+    assert [knob.name for knob in knobs()] == list(keys)
