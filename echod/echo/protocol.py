@@ -1,6 +1,7 @@
 """Echo over any stream: RFC 862, "TCP Based Echo Service"."""
 
 from typing import Protocol as TypingProtocol
+from typing import cast
 
 from twisted.internet.interfaces import (
     IConsumer,
@@ -59,7 +60,9 @@ class EchoProtocol(Protocol):
             transport.setTcpNoDelay(True)
         # The transport is its own producer: it stops reading while it has too
         # much to write. Without this a peer that never reads costs 203 MiB/s.
-        IConsumer(transport).registerProducer(IPushProducer(transport), True)
+        # (StandardIO is a push producer as well, though it does not declare it.)
+        producer = cast("IPushProducer", transport)
+        IConsumer(transport).registerProducer(producer, True)
         if self._observer is not None:
             self._observer.connection_made(self)
 
@@ -87,5 +90,6 @@ class EchoProtocol(Protocol):
         self.transport.loseConnection()
 
     def abort(self) -> None:
-        """End the connection at once; what is owed is lost."""
-        self.transport.abortConnection()
+        """End the connection at once, where the transport can; what is owed is lost."""
+        transport = self.transport
+        getattr(transport, "abortConnection", transport.loseConnection)()
