@@ -11,14 +11,20 @@ METADATA := pyproject.toml setup.cfg
 
 setup: $(BIN)/.installed
 
-$(BIN)/.installed: $(METADATA)
-	$(PYTHON) -m venv $(VENV)
+# An environment that is not finished is cleared and made anew: nothing mends a pip
+# that was interrupted. pip 25.1 is the first that knows dependency groups.
+$(BIN)/.made:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and \
+		"PYTHON $(PYTHON) is %d.%d; want 3.11 or newer" % v[:2])'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(BIN)/.installed: $(BIN)/.made $(METADATA)
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-# pip 25.1 is the first that knows dependency groups.
-$(BIN)/.developing: $(BIN)/.installed $(METADATA)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+$(BIN)/.developing: $(BIN)/.installed
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
@@ -26,7 +32,7 @@ run: $(BIN)/.installed
 	$(BIN)/twistd -n --pidfile= echod --port 65432
 
 test: $(BIN)/.developing
-	$(BIN)/python -m pytest --cov $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) --cov
 
 check: $(BIN)/.developing
 	$(BIN)/ruff check .

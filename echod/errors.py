@@ -70,7 +70,7 @@ class CannotListen(EchodError):
     def __init__(
         self, listener: object, reason: str, wanted: str, exit_code: int
     ) -> None:
-        super().__init__(f"cannot listen on {listener}: {reason}; want {wanted}")
+        super().__init__(f"cannot listen on {shown(listener)}: {reason}; want {wanted}")
         self.exit_code = exit_code
 
 
@@ -106,9 +106,13 @@ def shown(value: object) -> str:
     """
     Returns:
         ``value`` as text that is safe in one line: as it stands when it is plain,
-        quoted and escaped when it is empty or holds spaces or control characters.
+        quoted and escaped when it is empty, begins or ends with a space, or holds
+        control characters.
     """
-    text = str(value)
+    try:
+        text = str(value)
+    except ValueError:  # Python writes no whole number of more than 4300 digits.
+        text = "a very large number"
     plain = text.isprintable() and text.strip() == text != ""
     text = text if plain else ascii(text)
     if len(text) > MAX_SHOWN_CHARACTERS:

@@ -6,7 +6,7 @@ file, the ``ECHOD_*`` variables and the reference in the documentation are all
 derived from the fields of ``Settings``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import cast
 
 from attrs import Attribute, field, fields, frozen
@@ -25,7 +25,7 @@ _NO = ("no", "false", "off", "0")
 
 
 def protocols(
-    value: str | Iterable[str], what: str = "protocols"
+    value: str | Sequence[str], what: str = "protocols"
 ) -> tuple[Protocol, ...]:
     """The form of a choice among ``tcp`` and ``udp``: a list, or text with commas."""
     chosen = _several(value, what, f"a choice of {', '.join(PROTOCOLS)}")
@@ -36,11 +36,11 @@ def protocols(
 
 
 def listeners(
-    value: str | Iterable[str | Listener | Endpoint], what: str = "listen"
+    value: str | Sequence[str | Listener | Endpoint], what: str = "listen"
 ) -> tuple[Listener | Endpoint, ...]:
     """The form of a list of endpoint descriptions; one may stand alone."""
     one = (value,) if isinstance(value, str) else value
-    if not isinstance(one, Iterable):
+    if not isinstance(one, Sequence):
         raise BadValue(what, value, "a list of descriptions such as tcp:65432")
     return tuple(
         item if isinstance(item, Listener | Endpoint) else listener.listener(item, what)
@@ -58,10 +58,10 @@ def yes_or_no(value: bool | str, what: str = "value") -> bool:
     return word in _YES
 
 
-def _several(value: str | Iterable[str], what: str, wanted: str) -> list[str]:
+def _several(value: str | Sequence[str], what: str, wanted: str) -> list[str]:
     """The items of a list, or of text with commas: at least one."""
     items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, Iterable) or not (items := list(items)):
+    if not isinstance(items, Sequence) or not items:
         raise BadValue(what, value, wanted)
     return [item.strip() if isinstance(item, str) else item for item in items]
 

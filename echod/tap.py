@@ -3,7 +3,9 @@
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +17,15 @@ from twisted.python import usage
 from . import __version__
 from .config import layers
 from .config.document import document
-from .errors import EX_CANTCREAT, EX_NOPERM, CannotStart, EchodError, UsageError, shown
+from .errors import (
+    EX_CANTCREAT,
+    EX_NOPERM,
+    CannotStart,
+    EchodError,
+    UsageError,
+    explain,
+    shown,
+)
 from .service import EchoService
 from .settings import Settings, knobs
 from .transport.bound import address_of
@@ -89,7 +99,7 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            raise end(UsageError(f"{error}; see --help")) from error
+            raise end(UsageError(f"{shown(error)}; see --help")) from error
         except EchodError as error:
             raise end(error) from error
 
@@ -104,6 +114,8 @@ class Options(usage.Options):
         if self["check-config"]:
             check(self.settings)
             raise SystemExit
+        # Before twistd reads the pid file that is there.
+        check_places(self.parent or {})
 
 
 def check(settings: Settings) -> None:
@@ -147,7 +159,8 @@ def end(error: EchodError) -> StartFailed:
         log in the place of ``sys.stderr`` by the time that a service starts.
     """
     if sys.__stderr__ is not None:
-        print(f"echod: {error}", file=sys.__stderr__)
+        with suppress(OSError):  # The exit code says it as well.
+            print(f"echod: {error}", file=sys.__stderr__)
     return StartFailed(error)
 
 
@@ -174,7 +187,6 @@ def makeService(options: Options) -> ProcessService:
 
     try:
         service = ProcessService(options.settings, reactor)
-        check_places(options.parent or {})
     except EchodError as error:
         raise end(error) from error
     return service
@@ -189,6 +201,7 @@ def check_places(twistd: Mapping[str, Any]) -> None:
         CannotStart: twistd would fail with a traceback when it writes its files.
     """
     if twistd.get("chroot"):
+        _check_folder("--chroot", Path(twistd["chroot"]), os.X_OK)
         return
     logfile = twistd.get("logfile")
     if "nodaemon" in twistd and not (twistd["nodaemon"] or twistd["syslog"]):
@@ -203,10 +216,16 @@ def _check_file(option: str, path: str | None) -> None:
         return
     place = f"{option} {shown(path)}"
     if os.path.exists(path):
-        if not os.access(path, os.W_OK) or os.path.isdir(path):
+        if not os.access(path, os.R_OK | os.W_OK) or os.path.isdir(path):
             raise _unusable(place, "it cannot be written", EX_NOPERM)
     else:
-        _check_folder(place, Path(path).absolute().parent, os.W_OK | os.X_OK)
+        folder = Path(path).absolute().parent
+        _check_folder(place, folder, os.W_OK | os.X_OK)
+        try:
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            problem = f"folder {shown(folder)} takes no file ({explain(error)})"
+            raise _unusable(place, problem, EX_CANTCREAT) from error
 
 
 def _check_folder(place: str, folder: Path, mode: int) -> None:
@@ -217,8 +236,7 @@ def _check_folder(place: str, folder: Path, mode: int) -> None:
 
 
 def _unusable(place: str, problem: str, exit_code: int) -> CannotStart:
-    error = CannotStart(
-        f"{place}: {problem}; want another place, or --pidfile= for no file"
-    )
+    or_none = ", or --pidfile= for no file" if place.startswith("--pidfile") else ""
+    error = CannotStart(f"{place}: {problem}; want another place{or_none}")
     error.exit_code = exit_code
     return error

@@ -1,5 +1,6 @@
 """One exchange with an echo service over a stream."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -103,6 +104,9 @@ async def pipe(
             "came back; want every byte"
         )
         raise NotAnEcho(msg)
+    if client.received_digest.digest() != reader.sent_digest.digest():
+        msg = f"{target}: {client.received_bytes} other bytes came back; want the same"
+        raise NotAnEcho(msg)
 
 
 class StreamClient(Protocol, TimeoutMixin):
@@ -123,6 +127,7 @@ class StreamClient(Protocol, TimeoutMixin):
         reactor: IReactorFDSet,
     ) -> None:
         self.received_bytes = 0
+        self.received_digest = hashlib.blake2b()
         self.done: Deferred[None] = Deferred()
         self._clock = IReactorTime(reactor)
         self._target = target
@@ -147,6 +152,7 @@ class StreamClient(Protocol, TimeoutMixin):
     def dataReceived(self, data: bytes) -> None:
         self.resetTimeout()
         self.received_bytes += len(data)
+        self.received_digest.update(data)
         try:
             self._received(data)
         except OSError as failure:
@@ -192,6 +198,7 @@ class _Source(FileDescriptor):
     ) -> None:
         super().__init__(reactor)
         self.sent_bytes = 0
+        self.sent_digest = hashlib.blake2b()
         self.is_done = False
         self._source = source
         self._client = client
@@ -217,6 +224,7 @@ class _Source(FileDescriptor):
         if not data:
             return CONNECTION_DONE
         self.sent_bytes += len(data)
+        self.sent_digest.update(data)
         self._client.transport.write(data)
         return None
 
@@ -228,6 +236,15 @@ class _Source(FileDescriptor):
         self.is_done = True
         self.connected = 0
         self._client.finish(self._timeout_s)
+
+    def pauseProducing(self) -> None:
+        """The service takes no more for now; it must not be so for ever."""
+        super().pauseProducing()
+        self._client.setTimeout(self._timeout_s)
+
+    def resumeProducing(self) -> None:
+        self._client.setTimeout(None)
+        super().resumeProducing()
 
     def stopProducing(self) -> None:
         """The end of the client."""

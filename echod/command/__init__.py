@@ -1,6 +1,7 @@
 """The console face: one file per subcommand of ``echod``."""
 
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -25,6 +26,9 @@ def main() -> NoReturn:
     """Run the command that the process's arguments name, and end the process."""
     try:
         echod.main(prog_name="echod", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        code = EX_USAGE
     except click.ClickException as error:
         complain(error.format_message())
         code = EX_USAGE
@@ -40,4 +44,6 @@ def main() -> NoReturn:
 
 def complain(message: str) -> None:
     """Say what is wrong, in one line on standard error."""
-    print(f"echod: {message}", file=sys.stderr)
+    if sys.stderr is not None:  # A closed one: None would mean standard output.
+        with suppress(OSError):  # The exit code says it as well.
+            print(f"echod: {message}", file=sys.stderr)

@@ -25,11 +25,24 @@ def run(work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
     from twisted.internet import reactor
 
     outcome: list[T | Failure] = []
+    is_interrupted = False
 
     def start() -> None:
         done = Deferred.fromCoroutine(work(reactor))
-        done.addBoth(outcome.append)
-        done.addBoth(lambda _: reactor.stop())
+        reactor.addSystemEventTrigger("before", "shutdown", interrupt, done)
+        done.addBoth(finish)
+
+    def finish(result: T | Failure) -> None:
+        if not is_interrupted:
+            outcome.append(result)
+            reactor.stop()
+
+    def interrupt(done: Deferred[None]) -> Deferred[None]:
+        # While the reactor still runs, so that the work can clear up.
+        nonlocal is_interrupted
+        is_interrupted = not outcome
+        done.cancel()
+        return done
 
     reactor.callWhenRunning(start)
     reactor.run()

@@ -6,7 +6,7 @@ import sys
 import click
 
 from ..client import datagram, stream
-from ..errors import BadValue, BrokenPipe, NotAnEcho
+from ..errors import BadValue, BrokenPipe, NotAnEcho, explain
 from ..wire.target import Target, target
 from .reactor import run
 
@@ -40,17 +40,19 @@ def send(where: str, text: str, timeout_s: float) -> None:
     to = target(where, "TARGET")
     if not 0 < timeout_s < float("inf"):
         raise BadValue("--timeout", timeout_s, "a number of seconds above 0")
+    if sys.stdout is None:
+        raise BrokenPipe("standard output: it is closed; want a place for the answer")
     if text == "-" and sys.stdin is None:
         raise BrokenPipe("standard input: it is closed; want a file to read")
     if text != "-":
         payload = os.fsencode(text)
         answer = _echo(to, payload, timeout_s)
-        print(f"Received {answer!r}")
+        _print(f"Received {answer!r}\n".encode())
         _reject_other(to, payload, answer)
     elif to.protocol == "udp":
         payload = _read_datagram()
         answer = _echo(to, payload, timeout_s)
-        _write(answer)
+        _print(answer)
         _reject_other(to, payload, answer)
     else:
         run(
@@ -81,6 +83,14 @@ def _read_datagram() -> bytes:
     if len(payload) > most:
         raise BadValue("standard input", f"over {most} bytes", "what a datagram holds")
     return payload
+
+
+def _print(answer: bytes) -> None:
+    try:
+        _write(answer)
+    except OSError as error:
+        msg = f"standard output: {explain(error)}; want a place for the answer"
+        raise BrokenPipe(msg) from error
 
 
 def _write(piece: bytes) -> None:

@@ -31,9 +31,10 @@ def settings(
     Raises:
         EchodError: a value, a key or the file is wrong; the message says where.
     """
-    path = path or variables.get(environment.CONFIG)
+    if path is None:
+        path = variables.get(environment.CONFIG) or None
     given: Layer = {
-        **(file.read(path) if path else {}),
+        **({} if path is None else file.read(path)),
         **environment.read(variables),
         **{knob: Given(flag(knob), arguments[knob], True) for knob in arguments},
     }

@@ -34,7 +34,8 @@ def make_endpoint(endpoint: Endpoint, reactor: IReactorCore) -> IStreamServerEnd
     except Exception as error:
         # Whatever a plugin raises here is about the description that it was given.
         reason = shown(error) if str(error) else type(error).__name__
-        msg = f"listen {endpoint}: {reason}; want one of Twisted's server endpoints"
+        place = f"listen {shown(endpoint)}"
+        msg = f"{place}: {reason}; want one of Twisted's server endpoints"
         raise ConfigError(msg) from error
     return made
 
