@@ -29,6 +29,7 @@ from ..support.program import (
     PATIENCE_S,
     SEND,
     Ended,
+    assert_told,
     environment,
     redirected,
     run,
@@ -89,16 +90,6 @@ def big(tmp_path: Path) -> Path:
     path = tmp_path / "big"
     path.write_bytes(payload(BIG))
     return path
-
-
-def assert_told(ended: Ended, exit_code: int, *words: str) -> None:
-    """The process has told what is wrong in one line."""
-    assert exit_code == ended.exit_code, ended
-    lines = ended.stderr.splitlines()
-    assert 1 == len(lines), ended.stderr
-    assert lines[0].startswith("echod: ")
-    for word in words:
-        assert word in lines[0]
 
 
 def assert_echoed(ended: Ended, stdout: bytes) -> None:

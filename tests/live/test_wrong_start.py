@@ -16,7 +16,7 @@ from echod.errors import (
     EX_USAGE,
 )
 
-from ..support.program import SERVE, TWISTD, Ended, run, without
+from ..support.program import SERVE, TWISTD, Ended, assert_told, run, without
 
 # RFC 862's own, and one of those that Linux keeps for root.
 PRIVILEGED_PORT = 7
@@ -36,12 +36,7 @@ def kernel_number(name: str) -> int:
 
 def assert_refused(ended: Ended, exit_code: int, *words: str) -> None:
     """The process has told why in one line, and has listened on nothing."""
-    assert exit_code == ended.exit_code, ended
-    lines = ended.stderr.splitlines()
-    assert 1 == len(lines), ended.stderr
-    assert lines[0].startswith("echod: ")
-    for word in words:
-        assert word in lines[0]
+    assert_told(ended, exit_code, *words)
     assert "Traceback" not in ended.stdout.decode()
     assert "Listening on" not in ended.stdout.decode()
 

@@ -119,3 +119,13 @@ def running_in(folder: Path) -> Iterator[int]:
             continue
         if is_there:
             yield int(entry.name)
+
+
+def assert_told(ended: Ended, exit_code: int, *words: str) -> None:
+    """The process has told what is wrong in one line."""
+    assert exit_code == ended.exit_code, ended
+    lines = ended.stderr.splitlines()
+    assert 1 == len(lines), ended.stderr
+    assert lines[0].startswith("echod: ")
+    for word in words:
+        assert word in lines[0]

@@ -1,0 +1,142 @@
+"""The client's end of a stream."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import error
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IReactorFDSet,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.protocols.policies import TimeoutMixin
+from twisted.python.failure import Failure
+
+from ..errors import (
+    BrokenPipe,
+    CannotReach,
+    EchodError,
+    NotAnEcho,
+    UnknownHost,
+    explain,
+)
+from ..wire.target import Target
+
+
+class Connection(Protocol, TimeoutMixin):
+    """
+    The client's end of a connection to an echo service.
+
+    Args:
+        target: the service, for messages.
+        received: called with each piece of the answer; it may raise OSError.
+        reactor: keeps the time.
+
+    Attributes:
+        received_bytes: how much has come back.
+        received_digest: of what has come back.
+        done: fires when the service has ended the connection, or fails.
+    """
+
+    transport: ITCPTransport
+
+    def __init__(
+        self,
+        target: Target,
+        received: Callable[[bytes], object],
+        reactor: IReactorFDSet,
+    ) -> None:
+        self.received_bytes = 0
+        self.received_digest = hashlib.blake2b()
+        self.done: Deferred[None] = Deferred()
+        self._clock = IReactorTime(reactor)
+        self._target = target
+        self._received = received
+        self._failure: EchodError | None = None
+
+    def callLater(self, *call: Any) -> IDelayedCall:
+        return self._clock.callLater(*call)
+
+    def fail(self, failure: EchodError) -> None:
+        """End the exchange at once; ``done`` fails with ``failure``."""
+        self._failure = self._failure or failure
+        self.transport.abortConnection()
+
+    def finish(self, timeout_s: float) -> None:
+        """Half-close: nothing more is sent, and the answer must come to an end."""
+        if self.connected and self._failure is None:
+            IConsumer(self.transport).unregisterProducer()
+            self.transport.loseWriteConnection()
+            self.setTimeout(timeout_s)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.resetTimeout()
+        self.received_bytes += len(data)
+        self.received_digest.update(data)
+        try:
+            self._received(data)
+        except OSError as failure:
+            self.fail(BrokenPipe(f"standard output: {explain(failure)}"))
+
+    def timeoutConnection(self) -> None:
+        self.fail(
+            CannotReach(
+                f"{self._target}: no answer within {self.timeOut:g} s, "
+                f"after {self.received_bytes} bytes; want an echo service"
+            )
+        )
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.connected = 0
+        self.setTimeout(None)
+        if self._failure is not None:
+            self.done.errback(self._failure)
+        elif reason.check(error.ConnectionDone):
+            self.done.callback(None)
+        else:
+            msg = (
+                f"{self._target}: the connection broke after {self.received_bytes} "
+                "bytes came back; want every byte"
+            )
+            self.done.errback(NotAnEcho(msg))
+
+
+async def connect(
+    target: Target,
+    received: Callable[[bytes], object],
+    timeout_s: float,
+    reactor: IReactorFDSet,
+) -> Connection:
+    """
+    Returns:
+        A connection that is open.
+
+    Raises:
+        UnknownHost: the host has no address.
+        CannotReach: nothing listens there, or not within ``timeout_s``.
+    """
+    client = Connection(target, received, reactor)
+    try:
+        endpoint = HostnameEndpoint(reactor, target.host, target.port, timeout_s)
+        await connectProtocol(endpoint, client)
+    except (error.DNSLookupError, ValueError) as failure:
+        msg = f"{target}: the host does not resolve; want a name or address that does"
+        raise UnknownHost(msg) from failure
+    except error.ConnectError as failure:
+        reason = _reason(failure)
+        msg = f"{target}: {reason}; want an echo service that listens there"
+        raise CannotReach(msg) from failure
+    return client
+
+
+def _reason(failure: error.ConnectError) -> str:
+    if isinstance(failure.osError, int):
+        return os.strerror(failure.osError).lower()
+    return "connecting took too long"
