@@ -164,6 +164,17 @@ async def test_endpoint_in_use_gives_the_others_back(
     assert not other.exists()
 
 
+async def test_endpoint_s_port_in_use_is_told_alike(start: Start) -> None:
+    """The system's reason is told, not Twisted's name for the failure."""
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::1", 0))
+        text = rf"tcp6:{taken.getsockname()[1]}:interface=\:\:1"
+        with pytest.raises(CannotListen) as caught:
+            start(listen=[text])
+    assert f"{text}: address already in use; want a port" in str(caught.value)
+    assert EX_UNAVAILABLE == caught.value.exit_code
+
+
 async def test_unix_endpoint_echoes(start: Start, tmp_path: Path) -> None:
     """Any stream endpoint of Twisted's serves the same echo."""
     path = tmp_path / "echo.sock"

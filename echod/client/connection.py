@@ -83,7 +83,8 @@ class Connection(Protocol, TimeoutMixin):
         try:
             self._received(data)
         except OSError as failure:
-            self.fail(BrokenPipe(f"standard output: {explain(failure)}"))
+            reason = f"standard output: {explain(failure)}"
+            self.fail(BrokenPipe(f"{reason}; want a place for the answer"))
 
     def timeoutConnection(self) -> None:
         self.fail(

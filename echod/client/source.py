@@ -52,10 +52,7 @@ class Source(FileDescriptor):
     def start(self) -> None:
         self.connected = 1
         IConsumer(self._connection.transport).registerProducer(self, True)
-        try:
-            self.startReading()
-        except OSError as failure:
-            self._fail(failure)
+        self.startReading()
 
     def fileno(self) -> int:
         return self._source
@@ -64,7 +61,8 @@ class Source(FileDescriptor):
         try:
             data = os.read(self._source, _READ_BYTES)
         except OSError as failure:
-            self._fail(failure)
+            reason = f"standard input: {explain(failure)}; want a file to read"
+            self._connection.fail(BrokenPipe(reason))
             return None
         if not data:
             return CONNECTION_DONE
@@ -72,9 +70,6 @@ class Source(FileDescriptor):
         self.sent_digest.update(data)
         self._connection.transport.write(data)
         return None
-
-    def _fail(self, failure: OSError) -> None:
-        self._connection.fail(BrokenPipe(f"standard input: {explain(failure)}"))
 
     def connectionLost(self, reason: Failure) -> None:
         """The end of the source."""

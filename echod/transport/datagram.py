@@ -120,7 +120,7 @@ class DatagramPort(udp.Port):
 
     def _bindSocket(self) -> None:
         super()._bindSocket()
-        if sys.platform != "linux":
+        if sys.platform != "linux":  # pragma: no cover - nothing else is tested on
             return
         if self.addressFamily == socket.AF_INET:
             ask = (socket.IPPROTO_IP, pktinfo.IP_PKTINFO)

@@ -156,14 +156,28 @@ class TestStandardInput:
         ended = run(*SEND, tcp, "-", folder=tmp_path, stdin=payload(BIG))
         assert_echoed_alike(ended)
 
+    @pytest.mark.parametrize("protocol", ["tcp", "udp"])
+    def test_unreadable(
+        self, protocol: str, tcp: str, udp: str, tmp_path: Path
+    ) -> None:
+        """Standard input that cannot be read ends the exchange in one line."""
+        with (tmp_path / "written").open("wb") as stdin:
+            where = {"tcp": tcp, "udp": udp}[protocol]
+            ended = run(*SEND, where, "-", folder=tmp_path, stdin=stdin)
+        assert b"" == ended.stdout
+        assert_told(ended, EX_IOERR, "standard input: ", "; want a file to read")
+
     def test_largest_datagram(self, udp: str, tmp_path: Path) -> None:
         """The largest datagram that there is comes back whole."""
         sent = payload(MAX_DATAGRAM)
         assert_echoed(run(*SEND, udp, "-", folder=tmp_path, stdin=sent), sent)
 
-    def test_too_large_for_a_datagram(self, udp: str, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("size", [MAX_DATAGRAM + 1, MAX_DATAGRAM + 1000])
+    def test_too_large_for_a_datagram(
+        self, udp: str, size: int, tmp_path: Path
+    ) -> None:
         """What no datagram holds is wrong usage, and none of it is sent."""
-        ended = run(*SEND, udp, "-", folder=tmp_path, stdin=payload(MAX_DATAGRAM + 1))
+        ended = run(*SEND, udp, "-", folder=tmp_path, stdin=payload(size))
         assert b"" == ended.stdout
         assert_told(ended, EX_USAGE, "bytes; want ")
 

@@ -335,3 +335,16 @@ async def test_stopped_port_takes_nothing_more(
     ((datagram, closed),) = stopped
     await closed
     assert b"one" == datagram
+
+
+async def test_stopping_port_does_not_read_again(recorder: Recorder) -> None:
+    """What ends while a port stops does not start it anew."""
+    port = DatagramPort(0, recorder, "127.0.0.1", reactor=IReactorFDSet(reactor))
+    port.startListening()
+    inject(port, send=(errno.EAGAIN,))
+    port.write(b"late", ("127.0.0.1", number(port)))
+    stopped = port.stopListening()
+    port.doWrite()
+    port.connectionLost(Failure(ConnectionLost()))
+    assert port not in IReactorFDSet(reactor).getReaders()
+    await stopped
