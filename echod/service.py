@@ -62,7 +62,7 @@ class EchoService(Service):
     Attributes:
         ports: what is open; empty unless the service runs.
         streams: the factory of its connections, with their counters.
-        datagrams: the protocols of its UDP ports, with their counters.
+        datagrams: the protocol and the port of each UDP listener, with their counters.
     """
 
     _log = Logger()
@@ -80,7 +80,7 @@ class EchoService(Service):
         self._is_open = False
         self.ports: list[IListeningPort] = []
         self.streams = EchoFactory(log_connections=settings.log_connections)
-        self.datagrams: list[EchoDatagramProtocol] = []
+        self.datagrams: list[tuple[EchoDatagramProtocol, DatagramPort]] = []
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -163,8 +163,8 @@ class EchoService(Service):
 
     def _adopt_datagrams(self, opened: socket, guard: SourceGuard) -> IListeningPort:
         protocol = EchoDatagramProtocol(guard)
-        self.datagrams.append(protocol)
         port = DatagramPort.from_socket(opened, protocol, IReactorFDSet(self._reactor))
+        self.datagrams.append((protocol, port))
         port.startListening()
         return port
 
@@ -174,11 +174,18 @@ class EchoService(Service):
 
     def _log_totals(self) -> None:
         streams = self.streams.counters
+        answered = refused = failed = 0
+        for protocol, port in self.datagrams:
+            unsent = port.counters.unsent.total()
+            answered += protocol.counters.answered - unsent
+            refused += protocol.counters.refused.total() + port.counters.to_many_hosts
+            failed += protocol.counters.failed + port.counters.truncated + unsent
         self._log.info(
-            "Stopped after {connections} connections with {received_bytes} bytes, "
-            "{answered} datagrams answered and {refused} refused",
+            "Stopped after {connections} connections with {received_bytes} bytes; "
+            "datagrams: {answered} answered, {refused} refused, {failed} failed",
             connections=streams.made,
             received_bytes=streams.received_bytes,
-            answered=sum(it.counters.answered for it in self.datagrams),
-            refused=sum(it.counters.refused.total() for it in self.datagrams),
+            answered=answered,
+            refused=refused,
+            failed=failed,
         )

@@ -15,7 +15,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 from twisted.internet.task import deferLater
-from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    formatEvent,
+    globalLogPublisher,
+)
 from zope.interface import provider
 
 #: The most that a test with a reactor may take.
@@ -112,3 +118,17 @@ def errors() -> Generator[list[LogEvent]]:
     yield logged
     globalLogPublisher.removeObserver(observe)
     assert logged == [], "logged errors"
+
+
+@pytest.fixture
+def lines() -> Generator[list[str]]:
+    """What is logged, as text."""
+    logged: list[str] = []
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        logged.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    yield logged
+    globalLogPublisher.removeObserver(observe)

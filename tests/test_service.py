@@ -115,7 +115,7 @@ async def test_ports_of_one_service_do_not_answer_each_other(start: Start) -> No
     """A datagram that seems to come from the service's other port is refused."""
     service = start(listen=["udp:0:interface=127.0.0.1", "udp:0:interface=127.0.0.2"])
     first, second = cast("Any", service.addresses)
-    for protocol in service.datagrams:
+    for protocol, _ in service.datagrams:
         protocol.datagramReceived(b"x", ("127.0.0.9", first.port))
         protocol.datagramReceived(b"x", ("127.0.0.9", second.port))
         assert (2, 0) == (
@@ -329,6 +329,20 @@ async def test_stop_does_not_wait_for_ever(start: Start) -> None:
     assert STOP_GRACE_S <= IReactorTime(reactor).seconds() - before_s + 0.01
     assert {} == service.streams.connections
     await client.read(100_000_000)
+
+
+async def test_totals_tell_what_failed(start: Start, lines: list[str]) -> None:
+    """An answer that the system would not send is no answer in the log."""
+    service = start(listen=["udp:0:interface=127.0.0.1"])
+    await udp_echo(service.addresses[0], b"x")
+    ((protocol, _),) = service.datagrams
+    protocol.datagramReceived(bytes(65_508), ("127.0.0.1", 50_000))  # EMSGSIZE
+    protocol.datagramReceived(b"x", ("127.0.0.1", 7))
+    await service.stopService()
+    assert (
+        "Stopped after 0 connections with 0 bytes; "
+        "datagrams: 1 answered, 1 refused, 1 failed"
+    ) == lines[-1]
 
 
 async def test_stop_leaves_nothing_open(start: Start) -> None:

@@ -7,25 +7,9 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
-from zope.interface import provider
 
 from echod import EchoFactory, EchoProtocol
-
-
-@pytest.fixture
-def lines() -> Any:
-    """What is logged, as text."""
-    logged: list[str] = []
-
-    @provider(ILogObserver)
-    def observe(event: LogEvent) -> None:
-        logged.append(formatEvent(event))
-
-    globalLogPublisher.addObserver(observe)
-    yield logged
-    globalLogPublisher.removeObserver(observe)
 
 
 def connect(factory: EchoFactory, peer: Any = None) -> EchoProtocol:

@@ -7,16 +7,19 @@ from .connection import PATIENCE_S
 
 Address = tuple[str, int]
 
+#: With the flow and the scope, as IPv6 has them.
+LongAddress = tuple[str, int, int, int]
+
 
 class Asker(socket.socket):
     """
     A UDP socket with a timeout; a context manager, as any socket.
 
     Args:
-        source: where to send from; for IPv6, an address of it.
+        source: where to send from, over IPv4 or IPv6.
     """
 
-    def __init__(self, source: Address = ("127.0.0.1", 0)) -> None:
+    def __init__(self, source: Address | LongAddress = ("127.0.0.1", 0)) -> None:
         is_ipv6 = ":" in source[0]
         family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
         super().__init__(family, socket.SOCK_DGRAM)

@@ -1,6 +1,5 @@
 """Clients' ends of connections and ports, as the contract wants them."""
 
-
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredQueue
 from twisted.internet.interfaces import (
