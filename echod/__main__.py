@@ -1,6 +1,6 @@
 """``echod`` and ``python -m echod``."""
 
-from .command import main
+from .command.group import main
 
 if __name__ == "__main__":
     main()

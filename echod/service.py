@@ -96,19 +96,8 @@ class EchoService(Service):
             undo.callback(self._stop_listening)
             for made, endpoint in self._endpoints:
                 self._open_endpoint(made, endpoint)
+            self._serve(bound)
             undo.pop_all()
-        # Every datagram port must know all of them before it takes a datagram.
-        guard = SourceGuard(
-            opened.getsockname()[1]
-            for listener, opened in bound
-            if listener.protocol == "udp"
-        )
-        for listener, opened in bound:
-            actual = evolve(listener, port=opened.getsockname()[1])
-            if listener.protocol == "tcp":
-                self._opened(self._adopt_stream(opened), actual)
-            else:
-                self._opened(self._adopt_datagrams(opened, guard), actual)
         self._is_open = True
 
     def startService(self) -> None:
@@ -152,6 +141,20 @@ class EchoService(Service):
             self._opened(port, endpoint)
 
         self._opening.append(open_endpoint(made, endpoint, self.streams, opened))
+
+    def _serve(self, bound: list[tuple[Listener, socket]]) -> None:
+        # Every datagram port must know all of them before it takes a datagram.
+        guard = SourceGuard(
+            opened.getsockname()[1]
+            for listener, opened in bound
+            if listener.protocol == "udp"
+        )
+        for listener, opened in bound:
+            actual = evolve(listener, port=opened.getsockname()[1])
+            if listener.protocol == "tcp":
+                self._opened(self._adopt_stream(opened), actual)
+            else:
+                self._opened(self._adopt_datagrams(opened, guard), actual)
 
     def _adopt_stream(self, opened: socket) -> IListeningPort:
         with opened:  # The port has a duplicate of its own.

@@ -2,10 +2,8 @@
 
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from . import __version__
+from .command.complaint import complain
 from .config import layers
 from .config.document import document
 from .errors import (
@@ -130,7 +129,7 @@ def check(settings: Settings) -> None:
     for listener in settings.listeners:
         if isinstance(listener, Endpoint):
             make_endpoint(listener, reactor)
-            print(f"{listener} is Twisted's")
+            print(f"{listener} is opened by Twisted")
         else:
             host, port = address_of(listener)[1][:2]
             print(f"{listener} is {listener.protocol} {host} port {port}")
@@ -155,12 +154,9 @@ class StartFailed(SystemExit, Exception):
 def end(error: EchodError) -> StartFailed:
     """
     Returns:
-        What to raise; the person at the terminal has been told. twistd has put its
-        log in the place of ``sys.stderr`` by the time that a service starts.
+        What to raise; the person at the terminal has been told.
     """
-    if sys.__stderr__ is not None:
-        with suppress(OSError):  # The exit code says it as well.
-            print(f"echod: {error}", file=sys.__stderr__)
+    complain(str(error))
     return StartFailed(error)
 
 

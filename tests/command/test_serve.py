@@ -104,7 +104,7 @@ class TestCheckConfig:
         """An endpoint of Twisted's is made, and not opened."""
         options = ("--check-config", "--listen", "unix:echo.sock")
         answer = assert_answered(run(*SERVE, *options, folder=tmp_path))
-        assert "unix:echo.sock is Twisted's\n" == answer
+        assert "unix:echo.sock is opened by Twisted\n" == answer
         assert [] == list(tmp_path.iterdir())
 
     @pytest.mark.parametrize(

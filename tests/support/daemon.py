@@ -20,8 +20,9 @@ _LISTENING = re.compile(r"Listening on ((tcp|udp):(\d+)\S*)")
 
 
 def clean_environment(*prefixes: str) -> dict[str, str]:
-    """This process's environment, without what would change echod's settings."""
-    unwanted = ("ECHOD_", *prefixes)
+    """This process's environment, without what changes how echod behaves."""
+    # Python writes through its buffers unless it is told to; so do people's.
+    unwanted = ("ECHOD_", "PYTHONUNBUFFERED", *prefixes)
     return {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
 
 
