@@ -17,3 +17,12 @@ def test_closed_stderr_leaves_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> 
     """A process that nobody listens to ends with the same code."""
     monkeypatch.setattr(sys, "__stderr__", None)
     assert EX_USAGE == end(UsageError("nobody hears this")).code
+
+
+def test_places_that_can_be_used_are_left_alone(tmp_path: Path) -> None:
+    """A file that can be written, and one that can be made, stay as they are."""
+    there = tmp_path / "there.pid"
+    there.write_text("1")
+    twistd = {"pidfile": str(there), "logfile": str(tmp_path / "new.log")}
+    check_places(twistd)
+    assert ["1"] == [it.read_text() for it in tmp_path.iterdir()]
