@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from . import __version__
-from .command.complaint import complain
+from .command.output import answer, complain
 from .config import layers
 from .config.document import document
 from .errors import (
@@ -83,10 +83,15 @@ class Options(usage.Options):
 
     def opt_version(self) -> NoReturn:
         """Print echod's version, and end."""
-        print(
+        answer(
             f"echod {__version__} (Twisted {twisted.__version__}, "
-            f"Python {platform.python_version()})"
+            f"Python {platform.python_version()})\n"
         )
+        raise SystemExit
+
+    def opt_help(self) -> NoReturn:
+        """Print this text, and end."""
+        answer(f"{self}\n")
         raise SystemExit
 
     def parseArgs(self, *rest: str) -> None:
@@ -108,7 +113,7 @@ class Options(usage.Options):
         arguments = {name: it for name, it in written.items() if it is not None}
         self.settings = layers.settings(arguments, os.environ, self["config"])
         if self["print-config"]:
-            print(document(self.settings), end="")
+            answer(document(self.settings))
             raise SystemExit
         if self["check-config"]:
             check(self.settings)
@@ -129,10 +134,10 @@ def check(settings: Settings) -> None:
     for listener in settings.listeners:
         if isinstance(listener, Endpoint):
             make_endpoint(listener, reactor)
-            print(f"{listener} is opened by Twisted")
+            answer(f"{listener} is opened by Twisted\n")
         else:
             host, port = address_of(listener)[1][:2]
-            print(f"{listener} is {listener.protocol} {host} port {port}")
+            answer(f"{listener} is {listener.protocol} {host} port {port}\n")
 
 
 class StartFailed(SystemExit, Exception):

@@ -1,13 +1,14 @@
 """``echod``: all its subcommands."""
 
+import os
 import sys
 from typing import NoReturn
 
 import click
 
 from .. import __version__
-from ..errors import EX_USAGE, EchodError
-from .complaint import complain
+from ..errors import EX_IOERR, EX_USAGE, EchodError, explain
+from .output import complain
 from .send import send
 from .serve import serve
 
@@ -35,6 +36,11 @@ def main() -> NoReturn:
     except EchodError as error:
         complain(str(error))
         code = error.exit_code
+    except OSError as error:
+        # Only click itself writes through Python's buffers: its help and version.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        complain(f"standard output: {explain(error)}; want a place for the answer")
+        code = EX_IOERR
     except click.Abort:
         code = 130
     else:

@@ -6,12 +6,12 @@ import sys
 import click
 
 from ..client import datagram, stream
-from ..errors import BadValue, BrokenPipe, NotAnEcho, explain
+from ..errors import BadValue, BrokenPipe, NotAnEcho
 from ..wire.target import Target, target
+from . import output
 from .reactor import run
 
 _STANDARD_INPUT = 0
-_STANDARD_OUTPUT = 1
 
 
 @click.command()
@@ -47,17 +47,19 @@ def send(where: str, text: str, timeout_s: float) -> None:
         raise BrokenPipe("standard input: it is closed; want a file to read")
     if text != "-":
         payload = os.fsencode(text)
-        answer = _echo(to, payload, timeout_s)
-        _print(f"Received {answer!r}\n".encode())
-        _reject_other(to, payload, answer)
+        received = _echo(to, payload, timeout_s)
+        output.answer(f"Received {received!r}\n")
+        _reject_other(to, payload, received)
     elif to.protocol == "udp":
         payload = _read_datagram()
-        answer = _echo(to, payload, timeout_s)
-        _print(answer)
-        _reject_other(to, payload, answer)
+        received = _echo(to, payload, timeout_s)
+        output.answer(received)
+        _reject_other(to, payload, received)
     else:
         run(
-            lambda reactor: stream.pipe(to, _STANDARD_INPUT, _write, timeout_s, reactor)
+            lambda reactor: stream.pipe(
+                to, _STANDARD_INPUT, output.write, timeout_s, reactor
+            )
         )
 
 
@@ -84,18 +86,3 @@ def _read_datagram() -> bytes:
     if len(payload) > most:
         raise BadValue("standard input", f"over {most} bytes", "what a datagram holds")
     return payload
-
-
-def _print(answer: bytes) -> None:
-    try:
-        _write(answer)
-    except OSError as error:
-        msg = f"standard output: {explain(error)}; want a place for the answer"
-        raise BrokenPipe(msg) from error
-
-
-def _write(piece: bytes) -> None:
-    # Not through Python's buffer: see complaint.py.
-    left = memoryview(piece)
-    while left:
-        left = left[os.write(_STANDARD_OUTPUT, left) :]

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 import echod
-from echod.errors import EX_CONFIG, EX_UNAVAILABLE, EX_USAGE
+from echod.errors import EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE
 from echod.settings import knobs
 
 from ..support.daemon import Daemon
 from ..support.exchange import over_tcp, over_udp
-from ..support.program import SERVE, TWISTD, Ended, run
+from ..support.program import SERVE, TWISTD, Ended, assert_told, run
 
 both_faces = pytest.mark.parametrize("face", [TWISTD, SERVE], ids=["twistd", "serve"])
 
@@ -65,6 +65,24 @@ class TestQuestions:
             assert f"--{knob.name.replace('_', '-')}" in answer
         for word in ("--config", "--check-config", "--print-config", "ECHOD_PORT"):
             assert word in answer
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("--help",),
+            ("--version",),
+            ("send", "--help"),
+            ("serve", "--help"),
+            ("serve", "--version"),
+            ("serve", "--print-config"),
+            ("serve", "--check-config"),
+        ],
+    )
+    def test_full_stdout(self, words: tuple[str, ...], tmp_path: Path) -> None:
+        """An answer that cannot be written is told in one line."""
+        with Path("/dev/full").open("wb") as stdout:
+            ended = run(SERVE[0], *words, folder=tmp_path, stdout=stdout)
+        assert_told(ended, EX_IOERR, "standard output: no space left on device; want ")
 
     def test_help_names_the_command(self, tmp_path: Path) -> None:
         """Help of ``echod serve`` shows what was typed, not what runs it."""
