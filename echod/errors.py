@@ -93,7 +93,7 @@ class NotAnEcho(EchodError):
 
 
 class BrokenPipe(EchodError):
-    """Standard input or output failed while the client used it."""
+    """Standard input or output failed."""
 
     exit_code = EX_IOERR
 
@@ -128,19 +128,3 @@ def explain(error: BaseException) -> str:
     """
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(reason).lower()
-
-
-__all__ = [
-    "BadValue",
-    "BrokenPipe",
-    "CannotListen",
-    "CannotReach",
-    "CannotStart",
-    "ConfigError",
-    "EchodError",
-    "NotAnEcho",
-    "UnknownHost",
-    "UsageError",
-    "explain",
-    "shown",
-]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from .support.asker import datagram_answer_on
+from .support.connection import half_closed_answer_on
 from .support.daemon import BIN, PATIENCE_S, Daemon, clean_environment
-from .support.exchange import over_tcp, over_udp
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -41,23 +42,28 @@ def test_application_file(tmp_path: Path) -> None:
     """``twistd -ny echod.tac`` is an echo service over TCP and UDP."""
     options = ("-ny", str(EXAMPLES / "echod.tac"))
     with Daemon(tmp_path, *options, command=(str(BIN / "twistd"),)) as echod:
-        assert over_tcp(echod.ports["tcp"], b"Hello, world") == b"Hello, world"
-        assert over_udp(echod.ports["udp"], b"Hello, world") == b"Hello, world"
+        assert (
+            half_closed_answer_on(echod.ports["tcp"], b"Hello, world")
+            == b"Hello, world"
+        )
+        assert (
+            datagram_answer_on(echod.ports["udp"], b"Hello, world") == b"Hello, world"
+        )
     assert "Traceback" not in echod.log
 
 
 def test_existing_application_echoes(application: list[int]) -> None:
     """Three lines give an application an echo over TCP and over UDP."""
     _, tcp, udp = application
-    assert over_tcp(tcp, b"Hello, world") == b"Hello, world"
-    assert over_udp(udp, b"Hello, world") == b"Hello, world"
+    assert half_closed_answer_on(tcp, b"Hello, world") == b"Hello, world"
+    assert datagram_answer_on(udp, b"Hello, world") == b"Hello, world"
 
 
 def test_existing_application_loses_nothing(application: list[int]) -> None:
     """Its echo returns all to a peer that half-closes, and the longest datagram."""
     _, tcp, udp = application
-    assert over_tcp(tcp, bytes(60_000)) == bytes(60_000)
-    assert over_udp(udp, bytes(65_507)) == bytes(65_507)
+    assert half_closed_answer_on(tcp, bytes(60_000)) == bytes(60_000)
+    assert datagram_answer_on(udp, bytes(65_507)) == bytes(65_507)
 
 
 def test_existing_application_still_does_its_own(application: list[int]) -> None:

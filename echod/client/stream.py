@@ -58,8 +58,8 @@ async def pipe(
         target: a TCP echo service.
         source: a file descriptor to read to its end.
         sink: called with each piece of the answer; it may raise OSError.
-        timeout_s: how long to wait for the connection, and, once all is sent, for
-            each next piece of the answer.
+        timeout_s: how long to wait for the connection, and for each next piece of
+            the answer once all is sent, or while the service takes no more.
         reactor: runs the exchange.
 
     Raises:

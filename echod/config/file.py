@@ -27,7 +27,7 @@ def read(path: str) -> Layer:
         msg = f"{where}: {explain(error)}; want a configuration file that can be read"
         raise ConfigError(msg) from error
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, UnicodeDecodeError
-        msg = f"{where}: {shown(error) or 'nested too deep'}; want TOML in UTF-8"
+        msg = f"{where}: {shown(error)}; want TOML in UTF-8"
         raise ConfigError(msg) from error
     names = [knob.name for knob in knobs()]
     for key in document:

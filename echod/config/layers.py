@@ -50,8 +50,10 @@ def flag(knob: str) -> str:
 
 def _reject_two_ways(given: Layer) -> None:
     others = [given[knob] for knob in SHORT_FORM if knob in given]
-    if "listen" in given and others:
-        listen, other = given["listen"], others[-1]
+    listen = given.get("listen")
+    # An empty list says nothing, as in Settings itself.
+    if listen is not None and listen.value and others:
+        other = others[-1]
         error = two_ways(listen.place, other.place)
         is_usage = listen.on_command_line or other.on_command_line
         raise error if is_usage else ConfigError(str(error))

@@ -42,7 +42,7 @@ class EchoProtocol(Protocol):
         observer: told of the connection's begin and end.
     """
 
-    # Narrower than Twisted's Any: what a stream transport has, and StandardIO too.
+    # Twisted declares any transport, or none; a stream's has more.
     transport: ITCPTransport
 
     #: Bytes received, each of which was handed to the transport to be sent back.

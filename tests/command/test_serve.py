@@ -12,8 +12,9 @@ import echod
 from echod.errors import EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE
 from echod.settings import knobs
 
+from ..support.asker import datagram_answer_on
+from ..support.connection import half_closed_answer_on
 from ..support.daemon import Daemon
-from ..support.exchange import over_tcp, over_udp
 from ..support.program import SERVE, TWISTD, Ended, assert_told, run
 
 both_faces = pytest.mark.parametrize("face", [TWISTD, SERVE], ids=["twistd", "serve"])
@@ -40,8 +41,8 @@ class TestService:
         with Daemon(tmp_path, command=SERVE) as running:
             for protocol, port in running.ports.items():
                 assert f"Listening on {protocol}:{port}:" in running.log
-            assert b"Hello" == over_tcp(running.ports["tcp"], b"Hello")
-            assert b"Hello" == over_udp(running.ports["udp"], b"Hello")
+            assert b"Hello" == half_closed_answer_on(running.ports["tcp"], b"Hello")
+            assert b"Hello" == datagram_answer_on(running.ports["udp"], b"Hello")
 
     @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
     def test_signal_ends_it(self, by: signal.Signals, tmp_path: Path) -> None:

@@ -80,6 +80,13 @@ def test_several_listeners_in_a_variable() -> None:
     assert ["tcp:1", "udp:2"] == [str(it) for it in layered.listeners]
 
 
+def test_empty_list_of_listeners_says_nothing(toml: Path) -> None:
+    """An empty variable or list leaves the word to host, port and protocols."""
+    toml.write_text("listen = []")
+    assert Settings(port=7) == settings({"port": "7"}, {}, str(toml))
+    assert Settings(port=7) == settings({"port": "7"}, {"ECHOD_LISTEN": ""})
+
+
 @pytest.mark.parametrize("word", ["yes", "true", "on", "1", "YES"])
 def test_yes(word: str) -> None:
     """Yes may be said in the usual words."""

@@ -11,8 +11,9 @@ import pytest
 
 from echod.errors import EX_NOPERM, EX_USAGE
 
+from ..support.asker import datagram_answer_on
+from ..support.connection import half_closed_answer_on
 from ..support.daemon import BIN
-from ..support.exchange import over_tcp, over_udp
 from ..support.program import Ended, run, running_in, without
 
 _PATIENCE_S = 10.0
@@ -59,8 +60,8 @@ def test_daemon_lives_and_ends(home: Path) -> None:
     pid = int((home / "echod.pid").read_text())
     assert [pid] == list(running_in(home))
     port = ports(home)
-    assert b"Hello" == over_tcp(port["tcp"], b"Hello")
-    assert b"Hello" == over_udp(port["udp"], b"Hello")
+    assert b"Hello" == half_closed_answer_on(port["tcp"], b"Hello")
+    assert b"Hello" == datagram_answer_on(port["udp"], b"Hello")
 
     os.kill(pid, signal.SIGTERM)
     wait_until(lambda: nothing_runs(home), "the daemon does not end")

@@ -45,3 +45,9 @@ class Asker(socket.socket):
                 datagrams.append(self.recv(65_536))
         self.settimeout(PATIENCE_S)
         return datagrams
+
+
+def datagram_answer_on(port: int, datagram: bytes) -> bytes:
+    """What comes back for ``datagram`` from ``port`` of 127.0.0.1."""
+    with Asker() as asker:
+        return asker.ask(("127.0.0.1", port), datagram)[0]

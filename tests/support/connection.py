@@ -41,6 +41,14 @@ def answer_on(port: int, message: bytes = b"ping") -> bytes:
         return round_trip(connection, message)
 
 
+def half_closed_answer_on(port: int, message: bytes) -> bytes:
+    """All that comes back on a connection of its own, which ends with ``message``."""
+    with connect(port) as connection:
+        connection.sendall(message)
+        connection.shutdown(socket.SHUT_WR)
+        return receive(connection, len(message) + 1)
+
+
 def send_in_background(connection: socket.socket, pieces: Iterable[bytes]) -> Thread:
     """A started thread that sends ``pieces`` and half-closes the connection."""
 
