@@ -37,8 +37,9 @@ def test_rights_are_given_up_after_binding(tmp_path: Path) -> None:
     user = ("--uid", NOBODY, "--gid", NOBODY)
     command = (str(BIN / "twistd"), "-n", "--pidfile=", *user, "echod")
     with Daemon(tmp_path, "--port", str(port), command=command) as daemon:
-        status = Path(f"/proc/{daemon.process.pid}/status").read_text()
-        assert ["Uid:", *[NOBODY] * 4] == status[status.index("Uid:") :].split()[:5]
+        # It says that it listens while it is still root; whoever answers no longer is.
         assert b"Hello" == half_closed_answer_on(port, b"Hello")
         assert b"Hello" == datagram_answer_on(port, b"Hello")
+        status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+        assert ["Uid:", *[NOBODY] * 4] == status[status.index("Uid:") :].split()[:5]
         assert "Traceback" not in daemon.log
