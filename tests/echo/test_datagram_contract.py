@@ -10,6 +10,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IReactorFDSet, IReactorUDP
 
 from echod import DatagramPort, EchoDatagramProtocol
+from echod.transport.batch import BatchedDatagramPort
 
 from ..contract import DatagramContract, payload
 from ..support.ends import ClientDatagramProtocol
@@ -20,7 +21,17 @@ def _stock(protocol: EchoDatagramProtocol, interface: str) -> IListeningPort:
 
 
 def _own(protocol: EchoDatagramProtocol, interface: str) -> IListeningPort:
-    port = DatagramPort(0, protocol, interface, reactor=IReactorFDSet(reactor))
+    return _opened(DatagramPort, protocol, interface)
+
+
+def _batched(protocol: EchoDatagramProtocol, interface: str) -> IListeningPort:
+    return _opened(BatchedDatagramPort, protocol, interface)
+
+
+def _opened(
+    kind: type[DatagramPort], protocol: EchoDatagramProtocol, interface: str
+) -> IListeningPort:
+    port = kind(0, protocol, interface, reactor=IReactorFDSet(reactor))
     port.startListening()
     return port
 
@@ -59,10 +70,7 @@ class TestDatagramPort(_OnPort):
     LISTEN = staticmethod(_own)
 
 
-class TestDatagramPortOverIPv6(_OnPort):
-    """On echod's UDP port, over IPv6, whose payloads may be longer."""
-
-    LISTEN = staticmethod(_own)
+class _OverIPv6(_OnPort):
     INTERFACE = "::1"
 
     async def test_longest_datagram_comes_back(
@@ -73,7 +81,37 @@ class TestDatagramPortOverIPv6(_OnPort):
         assert payload(65_527) == await end.receive()
 
 
+class TestDatagramPortOverIPv6(_OverIPv6):
+    """On echod's UDP port, over IPv6, whose payloads may be longer."""
+
+    LISTEN = staticmethod(_own)
+
+
 class TestDatagramPortOnEveryAddress(_OnPort):
     """On echod's UDP port, bound to every address."""
 
     LISTEN = staticmethod(lambda protocol, _: _own(protocol, ""))
+
+
+class TestBatchedPort(_OnPort):
+    """On echod's UDP port for batches."""
+
+    LISTEN = staticmethod(_batched)
+
+
+class TestBatchedPortOverIPv6(_OverIPv6):
+    """On echod's UDP port for batches, over IPv6."""
+
+    LISTEN = staticmethod(_batched)
+
+
+class TestBatchedPortOnEveryAddress(_OnPort):
+    """On echod's UDP port for batches, bound to every address."""
+
+    LISTEN = staticmethod(lambda protocol, _: _batched(protocol, ""))
+
+
+class TestBatchedPortOfBothFamilies(_OnPort):
+    """On echod's UDP port for batches, which takes IPv4 on an IPv6 socket."""
+
+    LISTEN = staticmethod(lambda protocol, _: _batched(protocol, "::"))

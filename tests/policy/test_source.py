@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echod.policy.reflector import REFLECTORS
-from echod.policy.source import Refusal, SourceGuard, is_single_host
+from echod.policy.source import (
+    Refusal,
+    SourceGuard,
+    are_single_hosts_ipv4,
+    are_single_hosts_ipv6,
+    is_single_host,
+)
 
 #: The list of Google quiche, QuicDispatcher::IsSourceUdpPortBlocked.
 QUICHE = [
@@ -104,3 +110,58 @@ def test_edges_of_single_hosts(host: str, expected: bool) -> None:
 def test_wrong_source_address_is_the_reason() -> None:
     """A good port does not make up for an address that is no host's."""
     assert Refusal.SOURCE_ADDRESS is SourceGuard().refusal("224.0.0.1", 50_000)
+
+
+@given(st.lists(st.integers(0, 65_535)))
+def test_ports_are_allowed_together(ports: list[int]) -> None:
+    """Ports are allowed together just when each is allowed by itself."""
+    guard = SourceGuard([65_432])
+    expected = all(guard.refusal("192.0.2.1", port) is None for port in ports)
+    assert expected is guard.allows_ports(ports)
+
+
+@given(st.lists(st.ip_addresses(v=4)))
+def test_ipv4_addresses_together(addresses: list[ipaddress.IPv4Address]) -> None:
+    """IPv4 addresses are single hosts' together just when each is."""
+    expected = all(is_single_host(str(it)) for it in addresses)
+    first_bytes = bytes(it.packed[0] for it in addresses)
+    assert expected is are_single_hosts_ipv4(first_bytes)
+
+
+#: Of all kinds, those that a random address never is among them.
+_IPV6_ADDRESSES = st.ip_addresses(v=6) | st.sampled_from(
+    [
+        ipaddress.IPv6Address(it)
+        for it in ("::", "::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:0.0.0.0")
+    ]
+)
+
+
+def see_ipv6(*addresses: ipaddress.IPv6Address) -> bool:
+    packed = [it.packed for it in addresses]
+    columns = (bytes(it[index] for it in packed) for index in (0, 10, 15))
+    return are_single_hosts_ipv6(*columns)
+
+
+@given(st.lists(_IPV6_ADDRESSES))
+def test_ipv6_addresses_together(addresses: list[ipaddress.IPv6Address]) -> None:
+    """What is seen from a few bytes is true of each address."""
+    if see_ipv6(*addresses):
+        assert all(is_single_host(str(it)) for it in addresses)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("::1", True),
+        ("2001:db8::", True),
+        ("2001:db8::ff00:0:0", True),
+        ("fe80::1", True),
+        ("::", False),
+        ("ff02::1", False),
+        ("::ffff:192.0.2.1", False),
+    ],
+)
+def test_ipv6_address_that_needs_a_look(host: str, expected: bool) -> None:
+    """Loopback and global addresses need no look; mapped ones do, whatever they are."""
+    assert expected is see_ipv6(ipaddress.IPv6Address(host))

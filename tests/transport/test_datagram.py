@@ -1,8 +1,9 @@
-"""What ``DatagramPort`` does beyond the contract."""
+"""What ``DatagramPort`` and ``BatchedDatagramPort`` do beyond the contract."""
 
 import errno
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,11 +16,17 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import LogEvent
 from twisted.python.failure import Failure
 
-from echod.transport.datagram import DATAGRAMS_PER_WAKE, DatagramPort
+from echod.transport.batch import BatchedDatagramPort
+from echod.transport.datagram import (
+    DATAGRAMS_PER_WAKE,
+    RECEIVE_BUFFER_BYTES,
+    DatagramPort,
+)
 
 from ..support.ends import turn
+from ..support.reluctant import inject
 
-READABLE = 64 * 1024
+MOST_BUFFER_BYTES = int(Path("/proc/sys/net/core/rmem_max").read_text())
 
 
 class Recorder(DatagramProtocol):
@@ -42,35 +49,10 @@ class Recorder(DatagramProtocol):
         self.refused += 1
 
 
-class ReluctantSocket:
-    """A real socket whose first receives and sends fail with the errors given."""
-
-    def __init__(
-        self, real: socket.socket, receive: tuple[int, ...], send: tuple[int, ...]
-    ) -> None:
-        self._real = real
-        self._receive = [OSError(number, "injected") for number in receive]
-        self._send = [OSError(number, "injected") for number in send]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-    def recvmsg(self, *args: Any) -> Any:
-        if self._receive:
-            raise self._receive.pop(0)
-        return self._real.recvmsg(*args)
-
-    def sendmsg(self, *args: Any) -> Any:
-        if self._send:
-            raise self._send.pop(0)
-        return self._real.sendmsg(*args)
-
-
-def inject(
-    port: DatagramPort, *, receive: tuple[int, ...] = (), send: tuple[int, ...] = ()
-) -> None:
-    """Let the next receives and sends of ``port`` fail with these errors."""
-    port.socket = cast("socket.socket", ReluctantSocket(port.socket, receive, send))
+@pytest.fixture(params=[DatagramPort, BatchedDatagramPort])
+def kind(request: pytest.FixtureRequest) -> type[DatagramPort]:
+    """Either class of port; what they do is the same."""
+    return cast("type[DatagramPort]", request.param)
 
 
 @pytest.fixture
@@ -79,8 +61,10 @@ def recorder() -> Recorder:
 
 
 @pytest_twisted.async_yield_fixture
-async def port(recorder: Recorder) -> AsyncIterator[DatagramPort]:
-    opened = DatagramPort(0, recorder, "", reactor=IReactorFDSet(reactor))
+async def port(
+    kind: type[DatagramPort], recorder: Recorder
+) -> AsyncIterator[DatagramPort]:
+    opened = kind(0, recorder, "", reactor=IReactorFDSet(reactor))
     opened.startListening()
     yield opened
     await opened.stopListening()
@@ -151,10 +135,10 @@ async def test_broadcast_is_not_given_to_the_protocol(
     assert ([], 1) == (recorder.received, port.counters.to_many_hosts)
 
 
-async def test_longer_than_asked_for_is_not_cut() -> None:
+async def test_longer_than_asked_for_is_not_cut(kind: type[DatagramPort]) -> None:
     """A datagram longer than maxPacketSize is counted and dropped, not shortened."""
     recorder = Recorder()
-    port = DatagramPort(0, recorder, "127.0.0.1", 10, IReactorFDSet(reactor))
+    port = kind(0, recorder, "127.0.0.1", 10, IReactorFDSet(reactor))
     port.startListening()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.sendto(b"01234567890", ("127.0.0.1", number(port)))
@@ -295,7 +279,9 @@ async def test_pending_error_lets_a_waiting_datagram_go(
     assert b"late" == client.recv(100)
 
 
-async def test_connected_port_survives_icmp(recorder: Recorder) -> None:
+async def test_connected_port_survives_icmp(
+    kind: type[DatagramPort], recorder: Recorder
+) -> None:
     """One port unreachable is told to the protocol, and does not close the port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
         nobody.bind(("127.0.0.1", 0))
@@ -303,7 +289,7 @@ async def test_connected_port_survives_icmp(recorder: Recorder) -> None:
     connected = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     connected.setblocking(False)
     connected.connect(address)
-    port = DatagramPort.from_socket(connected, recorder, IReactorFDSet(reactor))
+    port = kind.from_socket(connected, recorder, IReactorFDSet(reactor))
     port.startListening()
     for expected in (1, 2):
         port.write(b"anybody?")
@@ -316,10 +302,10 @@ async def test_connected_port_survives_icmp(recorder: Recorder) -> None:
 
 
 async def test_stopped_port_takes_nothing_more(
-    recorder: Recorder,
+    kind: type[DatagramPort], recorder: Recorder
 ) -> None:
     """A protocol that stops its port in the middle of a batch gets no more of it."""
-    port = DatagramPort(0, recorder, "127.0.0.1", reactor=IReactorFDSet(reactor))
+    port = kind(0, recorder, "127.0.0.1", reactor=IReactorFDSet(reactor))
     port.startListening()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(b"one", ("127.0.0.1", number(port)))
@@ -337,9 +323,11 @@ async def test_stopped_port_takes_nothing_more(
     assert b"one" == datagram
 
 
-async def test_stopping_port_does_not_read_again(recorder: Recorder) -> None:
+async def test_stopping_port_does_not_read_again(
+    kind: type[DatagramPort], recorder: Recorder
+) -> None:
     """What ends while a port stops does not start it anew."""
-    port = DatagramPort(0, recorder, "127.0.0.1", reactor=IReactorFDSet(reactor))
+    port = kind(0, recorder, "127.0.0.1", reactor=IReactorFDSet(reactor))
     port.startListening()
     inject(port, send=(errno.EAGAIN,))
     port.write(b"late", ("127.0.0.1", number(port)))
@@ -348,3 +336,18 @@ async def test_stopping_port_does_not_read_again(recorder: Recorder) -> None:
     port.connectionLost(Failure(ConnectionLost()))
     assert port not in IReactorFDSet(reactor).getReaders()
     await stopped
+
+
+@pytest.mark.parametrize("has_bytes", [4096, 2 * RECEIVE_BUFFER_BYTES])
+async def test_burst_has_room(kind: type[DatagramPort], has_bytes: int) -> None:
+    """A small receive buffer becomes larger, as far as it may; a larger one stays."""
+    with socket.socket(type=socket.SOCK_DGRAM) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, has_bytes)
+        bound.setblocking(False)
+        bound.bind(("127.0.0.1", 0))
+        port = kind.from_socket(bound, Recorder(), IReactorFDSet(reactor))
+        port.startListening()
+        room = bound.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        await port.stopListening()
+    wanted = max(has_bytes, RECEIVE_BUFFER_BYTES)
+    assert 2 * min(wanted, MOST_BUFFER_BYTES) == room

@@ -2,9 +2,11 @@ import socket
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from echod.wire import pktinfo
-from echod.wire.pktinfo import answer
+from echod.wire.pktinfo import answer, are_plain_ipv4, are_plain_ipv6, messages
 
 ASKED = socket.inet_aton("127.0.0.2")
 LOCAL = socket.inet_aton("127.0.0.1")
@@ -57,3 +59,59 @@ def test_unknown_address_is_left_to_the_system() -> None:
     """Without packet information, or with other messages only, nothing is asked."""
     assert [] == answer([])
     assert [] == answer([(socket.SOL_SOCKET, socket.SCM_RIGHTS, b"1234")])
+
+
+def written(sent: list[pktinfo.ControlMessage]) -> bytes:
+    """Control messages as the system writes them: cmsg(3)."""
+    found = b""
+    for level, kind, data in sent:
+        found += struct.pack("@Nii", socket.CMSG_LEN(len(data)), level, kind) + data
+        found += bytes(socket.CMSG_SPACE(len(data)) - socket.CMSG_LEN(len(data)))
+    return found
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 300), st.integers(0, 300), st.binary(max_size=40))
+    )
+)
+def test_messages_are_those_that_were_written(
+    sent: list[pktinfo.ControlMessage],
+) -> None:
+    """Control messages of any length are read as they were written."""
+    assert sent == messages(written(sent))
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_messages(control: bytes) -> None:
+    """Nothing that is no control message hangs the reading of it, or fails."""
+    assert len(control) // pktinfo.HEADER_BYTES >= len(messages(control))
+
+
+@given(st.lists(st.sampled_from([(LOCAL, LOCAL), (ASKED, ASKED), (LOCAL, ASKED)])))
+def test_ipv4_together(pairs: list[tuple[bytes, bytes]]) -> None:
+    """Datagrams are plain together just when each may be answered."""
+    expected = all(answer([ipv4(local, asked)]) is not None for local, asked in pairs)
+    local, asked = (
+        memoryview(b"".join(it[side] for it in pairs)).cast("I") for side in (0, 1)
+    )
+    assert expected is are_plain_ipv4(local, asked)
+
+
+@given(
+    st.lists(st.ip_addresses(v=6).map(str) | st.sampled_from(["fe80::1", "ff02::1"]))
+)
+def test_ipv6_together(addresses: list[str]) -> None:
+    """Where datagrams are plain together, the answer to each has no interface."""
+    sent = [ipv6(address) for address in addresses]
+    if are_plain_ipv6(bytes(data[0] for _, _, data in sent)):
+        for message in sent:
+            ((_, _, data),) = answer([message]) or []
+            assert message[2][:16] + bytes(4) == data
+
+
+def test_local_addresses_are_plain() -> None:
+    """Loopback and global addresses need no look; link-local and multicast ones do."""
+    assert are_plain_ipv6(b"\x00\x20\xfd")
+    assert not are_plain_ipv6(b"\x00\xfe")
+    assert not are_plain_ipv6(b"\xff\x20")
