@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from .errors import EchodError
     from .service import EchoService, make_service
     from .settings import Settings
+    from .transport.batch import BatchedDatagramPort
     from .transport.datagram import DatagramPort
+    from .transport.nested import NestedReactor
     from .wire.listener import Listener
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "BatchedDatagramPort": "transport.batch",
     "DatagramPort": "transport.datagram",
     "EchoDatagramProtocol": "echo.datagram",
     "EchoFactory": "echo.factory",
@@ -28,11 +31,13 @@ _HOMES = {
     "EchoService": "service",
     "EchodError": "errors",
     "Listener": "wire.listener",
+    "NestedReactor": "transport.nested",
     "Settings": "settings",
     "make_service": "service",
 }
 
 __all__ = [
+    "BatchedDatagramPort",
     "DatagramPort",
     "EchoDatagramProtocol",
     "EchoFactory",
@@ -40,6 +45,7 @@ __all__ = [
     "EchoService",
     "EchodError",
     "Listener",
+    "NestedReactor",
     "Settings",
     "make_service",
 ]

@@ -6,14 +6,21 @@ file, the ``ECHOD_*`` variables and the reference in the documentation are all
 derived from the fields of ``Settings``.
 """
 
+import math
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast, get_args
 
 from attrs import Attribute, field, fields, frozen
 
 from .errors import BadValue, UsageError
 from .wire import address, listener
 from .wire.listener import PROTOCOLS, Endpoint, Listener, Protocol
+
+#: How the bytes get in and out: see ``transport.choice``.
+Transport = Literal["auto", "fast", "stock"]
+
+# More than a year says that somebody did not mean seconds.
+_MOST_SECONDS = 366 * 86_400
 
 _YES = ("yes", "true", "on", "1")
 _NO = ("no", "false", "off", "0")
@@ -56,6 +63,24 @@ def yes_or_no(value: bool | str, what: str = "value") -> bool:
     if word not in _YES + _NO:
         raise BadValue(what, value, "yes or no")
     return word in _YES
+
+
+def transport(value: str, what: str = "transport") -> Transport:
+    """The form of a choice of transports."""
+    if value not in get_args(Transport):
+        raise BadValue(what, value, "auto, fast or stock")
+    return cast("Transport", value)
+
+
+def idle_timeout(value: float | str, what: str = "idle_timeout") -> float:
+    """The form of a length of time: a number of seconds, with a fraction or without."""
+    try:
+        length_s = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        length_s = math.nan
+    if not 0 <= length_s <= _MOST_SECONDS:
+        raise BadValue(what, value, f"seconds, 0 to {_MOST_SECONDS}")
+    return length_s
 
 
 def _several(value: str | Sequence[str], what: str, wanted: str) -> list[str]:
@@ -120,6 +145,26 @@ class Settings:
         metadata=_knob(
             "Whether each TCP connection's begin and end is logged: yes or no.",
             "YES|NO",
+        ),
+    )
+
+    idle_timeout: float = field(
+        default=300.0,
+        converter=idle_timeout,
+        metadata=_knob(
+            "Seconds after which a connection ends on which nothing has come in and "
+            "nothing owed has gone out; 0 for never.",
+            "SECONDS",
+        ),
+    )
+    transport: Transport = field(
+        default="auto",
+        converter=transport,
+        metadata=_knob(
+            "How bytes get in and out: fast (echod's own loop, sending at once and "
+            "datagrams in batches; needs Linux), stock (Twisted's), or auto for fast "
+            "where it exists.",
+            "KIND",
         ),
     )
 

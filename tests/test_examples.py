@@ -73,6 +73,18 @@ def test_existing_application_still_does_its_own(application: list[int]) -> None
         assert opened.makefile("rb").readline() == b"Hello, Twisted\r\n"
 
 
+def test_fast_application_does_its_own(tmp_path: Path) -> None:
+    """An application on a nested reactor does what it does on Twisted's."""
+    command = (sys.executable, str(EXAMPLES / "fast_application.py"))
+    with Daemon(tmp_path, listeners=0, command=command) as process:
+        ((_, port),) = _LISTENING.findall(process.wait_for(_LISTENING.search))
+        address = ("127.0.0.1", int(port))
+        with socket.create_connection(address, PATIENCE_S) as opened:
+            opened.sendall(b"Twisted\r\n")
+            assert opened.makefile("rb").readline() == b"Hello, Twisted\r\n"
+    assert "Traceback" not in process.log
+
+
 def test_test_with_echod(tmp_path: Path) -> None:
     """The example of a test passes where nothing of echod's own tests is at hand."""
     shutil.copy(EXAMPLES / "test_with_echod.py", tmp_path)

@@ -117,6 +117,7 @@ def test_a_folder_has_two_modules() -> None:
 def test_public_names() -> None:
     """These names are the public API; taking one away breaks somebody's program."""
     assert [
+        "BatchedDatagramPort",
         "DatagramPort",
         "EchoDatagramProtocol",
         "EchoFactory",
@@ -124,6 +125,7 @@ def test_public_names() -> None:
         "EchoService",
         "EchodError",
         "Listener",
+        "NestedReactor",
         "Settings",
         "make_service",
     ] == echod.__all__

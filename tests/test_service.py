@@ -1,7 +1,8 @@
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pytest
 import pytest_twisted
@@ -9,11 +10,17 @@ from twisted.application.service import MultiService
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    connectProtocol,
+    wrapClientTLS,
+)
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import LogEvent
 
+import echod.service
 import echod.transport.endpoint
 from echod import EchodError, EchoService, Settings, make_service
 from echod.errors import (
@@ -25,6 +32,7 @@ from echod.errors import (
 from echod.service import STOP_GRACE_S
 
 from .contract import payload
+from .support.certificate import certificate_pem
 from .support.ends import ClientProtocol, turn
 
 Start = Callable[..., EchoService]
@@ -358,3 +366,261 @@ async def test_stop_leaves_nothing_open(start: Start) -> None:
 def test_clock_is_only_used_when_stopping() -> None:
     """Making a service needs nothing of the reactor."""
     assert [] == make_service(Settings(), cast("Any", Clock())).ports
+
+
+@pytest.mark.parametrize("transport", ["fast", "stock"])
+async def test_transport_in_use_is_logged(
+    start: Start, lines: list[str], transport: str
+) -> None:
+    """The line that tells of a listener tells how its bytes get in and out."""
+    service = start(port=0, transport=transport)
+    found = [it for it in lines if it.startswith("Listening on")]
+    assert 2 == len(found)
+    assert all(it.endswith(f", {transport} transport") for it in found)
+    client = await connect(service)
+    await client.send(b"stream")
+    assert b"stream" == await client.read(6)
+    assert b"datagram" == await udp_echo(service.addresses[1], b"datagram")
+    await client.abort()
+
+
+async def test_stop_of_what_never_started() -> None:
+    """A service that was not started, or could not be, may be stopped."""
+    await make_service(Settings(port=0), reactor).stopService()
+    service = make_service(Settings(port=0), reactor)
+    service.privilegedStartService()
+    await service.stopService()
+    assert [] == service.ports
+
+
+TIMEOUT_S = 10.0
+
+#: More than the systems of both ends keep for a client that does not read.
+PUSHED_BYTES = 16_000_000
+
+
+class Watched:
+    """
+    A service over which the test's clock passes, and a client of it.
+
+    Attributes:
+        client: a plain socket that never blocks, with a small buffer for what comes.
+    """
+
+    def __init__(self, service: EchoService) -> None:
+        self.service = service
+        self._clock = Clock()
+        service.streams._now_s = self._clock.seconds
+        address = cast("IPv4Address", service.addresses[0])
+        self.client = socket.socket()
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        self.client.connect((address.host, address.port))
+        self.client.setblocking(False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+
+    async def connected(self) -> None:
+        while not self.service.streams.connections:
+            await turn()
+
+    async def pass_by(self, seconds: float) -> None:
+        """A look a second, and time enough between for what it leads to."""
+        for _ in range(round(seconds)):
+            self.service.streams.end_idle()
+            self._clock.advance(1)
+            await turn()
+            await turn()
+
+    async def fill(self) -> int:
+        """Send until nobody takes any more; how much was taken."""
+        sent = 0
+        for _ in range(100):
+            await turn()
+            while sent < PUSHED_BYTES:
+                try:
+                    sent += self.client.send(payload(100_000)[sent % 100_000 :])
+                except BlockingIOError:
+                    break
+        assert sent < PUSHED_BYTES
+        return sent
+
+    async def take(self, size: int) -> bytes:
+        """The next ``size`` bytes, or fewer where the end comes first."""
+        taken = bytearray()
+        while len(taken) < size:
+            try:
+                piece = self.client.recv(min(size - len(taken), 65_536))
+            except BlockingIOError:
+                await turn()
+                continue
+            if not piece:
+                break
+            taken += piece
+        return bytes(taken)
+
+    @property
+    def timed_out(self) -> int:
+        return self.service.streams.counters.timed_out
+
+
+@pytest_twisted.async_yield_fixture(params=["fast", "stock"])
+async def watched(
+    start: Start, request: pytest.FixtureRequest
+) -> AsyncIterator[Watched]:
+    """One on each transport."""
+    service = start(port=0, idle_timeout=TIMEOUT_S, transport=request.param)
+    with Watched(service) as made:
+        await made.connected()
+        yield made
+
+
+async def test_silent_client_is_closed(watched: Watched, lines: list[str]) -> None:
+    """A client that says nothing gets a clean end after the time-out."""
+    await watched.pass_by(TIMEOUT_S)
+    assert 0 == watched.timed_out
+    await watched.pass_by(1)
+    assert b"" == await watched.take(1)
+    assert 1 == watched.timed_out
+    assert " timed out after 0 bytes" in lines[-1]
+
+
+async def test_talking_client_is_not_closed(watched: Watched) -> None:
+    """A client that says something within each time-out stays."""
+    for _ in range(5):
+        await watched.pass_by(TIMEOUT_S - 1)
+        watched.client.send(b"x")
+        assert b"x" == await watched.take(1)
+    assert 0 == watched.timed_out
+
+
+async def test_client_that_never_reads_is_reset(
+    watched: Watched, lines: list[str]
+) -> None:
+    """A client that leaves what it is owed is cut off after two time-outs."""
+    await watched.fill()
+    await watched.pass_by(2 * TIMEOUT_S)
+    assert 0 == watched.timed_out
+    await watched.pass_by(TIMEOUT_S)
+    assert 1 == watched.timed_out
+    assert " timed out after " in lines[-1]
+    with pytest.raises(ConnectionResetError):
+        await watched.take(PUSHED_BYTES)
+
+
+async def test_slow_reader_is_not_cut_off(watched: Watched) -> None:
+    """A client that takes some of what it is owed gets all of it in the end."""
+    sent = await watched.fill()
+    answer = b""
+    for _ in range(6):
+        answer += await watched.take(300_000)
+        await watched.pass_by(TIMEOUT_S)
+    assert 0 == watched.timed_out
+    watched.client.shutdown(socket.SHUT_WR)
+    answer += await watched.take(sent + 1)
+    expected = payload(100_000) * (sent // 100_000) + payload(100_000)[: sent % 100_000]
+    assert expected == answer
+
+
+@pytest.mark.parametrize("transport", ["fast", "stock"])
+async def test_no_timeout_is_none(start: Start, transport: str) -> None:
+    """Without a time-out a silent client stays for ever."""
+    service = start(port=0, idle_timeout=0, transport=transport)
+    with Watched(service) as watched:
+        await watched.connected()
+        watched._clock.advance(1e9)
+        await watched.pass_by(3)
+        assert (0, 1) == (watched.timed_out, len(service.streams.connections))
+
+
+async def test_sweep_is_the_service_s_own(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A running service looks by itself, again after it was stopped and started."""
+    monkeypatch.setattr(echod.service, "SWEEP_S", 0.01)
+    service = start(port=0, idle_timeout=0.05)
+    for expected in (1, 2):
+        client = await connect(service)
+        begin_s = time.monotonic()
+        assert b"" == await client.read(1)
+        assert time.monotonic() - begin_s >= 0.05
+        assert expected == service.streams.counters.timed_out
+        await service.stopService()
+        service.startService()
+
+
+@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
+@pytest.mark.parametrize("transport", ["fast", "stock"])
+async def test_stuck_tls_client_is_cut_off(
+    start: Start, tmp_path: Path, transport: str
+) -> None:
+    """Nothing is known of what a TLS client is owed; it is cut off all the same."""
+    pem = tmp_path / "echod.pem"
+    pem.write_bytes(certificate_pem())
+    listen = f"ssl:0:interface=127.0.0.1:privateKey={pem}"
+    service = start(listen=[listen], idle_timeout=TIMEOUT_S, transport=transport)
+    trusting = optionsForClientTLS(
+        "localhost", trustRoot=Certificate.loadPEM(pem.read_bytes())
+    )
+    address = cast("IPv4Address", service.addresses[0])
+    plain = HostnameEndpoint(reactor, address.host, address.port)
+    client = ClientProtocol()
+    await connectProtocol(wrapClientTLS(trusting, plain), client)
+    await client.send(b"x")
+    assert b"x" == await client.read(1)
+    await client.stop_reading()
+    client.transport.write(bytes(PUSHED_BYTES))
+    (connection,) = service.streams.connections
+    received = -1
+    while received != (received := connection.received_bytes):
+        await deferLater(cast("IReactorTime", reactor), 0.1)
+    clock = Clock()
+    service.streams._now_s = clock.seconds
+    for _ in range(4):
+        service.streams.end_idle()
+        clock.advance(TIMEOUT_S)
+        await turn()
+    assert (1, {}) == (service.streams.counters.timed_out, service.streams.connections)
+    await client.ended
+
+
+@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
+async def test_client_without_a_handshake_is_closed(
+    start: Start, tmp_path: Path
+) -> None:
+    """A client of a TLS port that never begins is not there for ever."""
+    pem = tmp_path / "echod.pem"
+    pem.write_bytes(certificate_pem())
+    listen = f"ssl:0:interface=127.0.0.1:privateKey={pem}"
+    service = start(listen=[listen], idle_timeout=TIMEOUT_S)
+    with Watched(service) as watched:
+        await watched.connected()
+        await watched.pass_by(TIMEOUT_S + 1)
+        assert (1, {}) == (watched.timed_out, service.streams.connections)
+
+
+async def test_look_that_fails_is_not_the_last(
+    start: Start, monkeypatch: pytest.MonkeyPatch, errors: list[LogEvent]
+) -> None:
+    """What a look for idle connections raises is logged, and the next one comes."""
+    monkeypatch.setattr(echod.service, "SWEEP_S", 0.01)
+    service = start(port=0)
+    looks: list[float] = []
+
+    class Failing:
+        def idle(self, _: object, now_s: float) -> None:
+            looks.append(now_s)
+            raise ZeroDivisionError
+
+    service.streams._idle_sweep = cast("Any", Failing())
+    deadline_s = time.monotonic() + 2
+    while len(looks) < 3 and time.monotonic() < deadline_s:
+        await turn()
+    await service.stopService()
+    assert errors
+    assert all(it["log_failure"].check(ZeroDivisionError) for it in errors)
+    errors.clear()
+    assert 3 <= len(looks)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import attrs
 import pytest
 
@@ -41,3 +43,38 @@ def test_every_knob_explains_itself() -> None:
     for knob in knobs():
         assert str(knob.metadata["meaning"]).endswith(".")
         assert str(knob.metadata["form"]).isupper()
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [(0, 0.0), ("0", 0.0), (300, 300.0), ("2.5", 2.5), (1e-3, 0.001), ("3e2", 300.0)],
+)
+def test_idle_timeout_is_seconds(given: Any, seconds: float) -> None:
+    """A length of time is a number, with a fraction or without, or its text."""
+    assert seconds == Settings(idle_timeout=given).idle_timeout
+    assert isinstance(Settings(idle_timeout=given).idle_timeout, float)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "5m", "nan", "inf", -1, "-0.1", True, None, [5], 10**400, 366 * 86_400 + 1],
+    ids=lambda wrong: repr(wrong)[:10],
+)
+def test_idle_timeout_has_bounds(wrong: Any) -> None:
+    """What is no number of seconds, or more than a year of them, is refused."""
+    with pytest.raises(EchodError, match=r" is .*; want seconds, 0 to 31622400$"):
+        Settings(idle_timeout=wrong)
+
+
+def test_transport_is_one_of_three() -> None:
+    """The transport is automatic, unless one of two is asked for."""
+    assert "auto" == Settings().transport
+    for name in ("auto", "fast", "stock"):
+        assert name == Settings(transport=name).transport
+
+
+@pytest.mark.parametrize("wrong", ["FAST", "", "epoll", None, 1, ["fast"]])
+def test_other_transports_are_refused(wrong: Any) -> None:
+    """There is no other transport, and none by another spelling."""
+    with pytest.raises(EchodError, match=r"; want auto, fast or stock$"):
+        Settings(transport=wrong)

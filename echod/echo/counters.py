@@ -18,11 +18,13 @@ class StreamCounters:
     Attributes:
         made: connections that began.
         lost: connections that ended; ``made - lost`` are open.
+        timed_out: those among them that ended because nothing moved.
         received_bytes: bytes of the connections that ended.
     """
 
     made: int = 0
     lost: int = 0
+    timed_out: int = 0
     received_bytes: int = 0
 
 

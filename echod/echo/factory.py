@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ..policy.lines import LineBudget
 from .counters import StreamCounters
+from .idle import IdleSweep
+from .log import ConnectionLog
 from .protocol import EchoProtocol
 
 
@@ -19,7 +20,9 @@ class EchoFactory(Factory[EchoProtocol]):
     Makes an ``EchoProtocol`` for each connection, and knows those that are open.
 
     Args:
-        log_connections: whether each connection's begin and end is logged.
+        log_connections: whether each connection's begin and end is logged, but
+            no more than ``LINES_PER_S`` lines.
+        idle_sweep: says which connections ``end_idle`` ends; none without it.
         now_s: a clock that never goes back, in seconds.
 
     Attributes:
@@ -29,17 +32,18 @@ class EchoFactory(Factory[EchoProtocol]):
 
     protocol = EchoProtocol
     noisy = False
-    _log = Logger()
 
     def __init__(
         self,
         *,
         log_connections: bool = True,
+        idle_sweep: IdleSweep | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.connections: dict[EchoProtocol, float] = {}
         self.counters = StreamCounters()
-        self._log_connections = log_connections
+        self._log = ConnectionLog(LineBudget()) if log_connections else None
+        self._idle_sweep = idle_sweep
         self._now_s = now_s
         self._waiting: list[Deferred[None]] = []
 
@@ -60,51 +64,35 @@ class EchoFactory(Factory[EchoProtocol]):
             idle.callback(None)
         return idle
 
+    def end_idle(self) -> None:
+        """
+        End the connections that are idle, and say which lines the log has not; to be
+        called now and then.
+        """
+        if self._log is not None:
+            self._log.say_left_out()
+        if self._idle_sweep is not None:
+            found = self._idle_sweep.idle(self.connections, self._now_s())
+            for connection, owed_bytes in found:
+                connection.time_out(owed_bytes)
+
     def connection_made(self, connection: EchoProtocol) -> None:
         """See ``ConnectionObserver``."""
-        self.connections[connection] = self._now_s()
+        now_s = self._now_s()
+        self.connections[connection] = now_s
         self.counters.made += 1
-        if self._log_connections:
-            self._log.info("Connected by {peer}", peer=peer_name(connection))
+        if self._log is not None:
+            self._log.made(connection, now_s)
 
     def connection_lost(self, connection: EchoProtocol, reason: Failure) -> None:
         """See ``ConnectionObserver``."""
         made_s = self.connections.pop(connection)
         self.counters.lost += 1
+        self.counters.timed_out += connection.has_timed_out
         self.counters.received_bytes += connection.received_bytes
-        if self._log_connections:
-            self._log.info(
-                "Connection from {peer} {outcome} after "
-                "{received_bytes} bytes and {duration_s:.3f} s",
-                peer=peer_name(connection),
-                outcome=outcome(reason),
-                received_bytes=connection.received_bytes,
-                duration_s=self._now_s() - made_s,
-            )
+        if self._log is not None:
+            self._log.lost(connection, reason, made_s, self._now_s())
         if not self.connections:
             waiting, self._waiting = self._waiting, []
             for idle in waiting:
                 idle.callback(None)
-
-
-def peer_name(connection: EchoProtocol) -> tuple[str, int] | str:
-    """
-    Returns:
-        The peer as the socket module writes it, ``('127.0.0.1', 50000)``; where it
-        has no host and port, the name of its kind of address.
-    """
-    peer = connection.transport.getPeer()
-    if hasattr(peer, "host"):
-        return peer.host, peer.port
-    return type(peer).__name__
-
-
-def outcome(reason: Failure) -> str:
-    """
-    Returns:
-        How a connection ended, in one word: ``closed`` when everything owed was
-        sent, ``aborted`` when echod gave it up, ``lost`` when its peer did.
-    """
-    if reason.check(ConnectionDone):
-        return "closed"
-    return "aborted" if reason.check(ConnectionAborted) else "lost"

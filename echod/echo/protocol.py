@@ -34,7 +34,8 @@ class EchoProtocol(Protocol):
 
     When the peer half-closes, what is owed is sent before the connection ends. While
     the peer does not read, nothing is read from it: a connection holds at most
-    Twisted's write buffer of 64 KiB and one read of 64 KiB, whatever the peer does.
+    Twisted's write buffer of 64 KiB and one read (64 KiB, or the 96 KiB of an
+    ``EagerServer``), whatever the peer does.
 
     Runs on any stream transport: TCP, UNIX, standard input and output.
 
@@ -47,6 +48,9 @@ class EchoProtocol(Protocol):
 
     #: Bytes received, each of which was handed to the transport to be sent back.
     received_bytes = 0
+
+    #: Whether it ends because nothing moved on it.
+    has_timed_out = False
 
     _is_closing = False
 
@@ -88,6 +92,19 @@ class EchoProtocol(Protocol):
         # Unregister first, or a transport that is paused just now never ends.
         IConsumer(self.transport).unregisterProducer()
         self.transport.loseConnection()
+
+    def time_out(self, owed_bytes: int) -> None:
+        """
+        End the connection because nothing moves on it.
+
+        Args:
+            owed_bytes: what its peer has not taken, and must be expected not to.
+        """
+        self.has_timed_out = True
+        if owed_bytes or self._is_closing:
+            self.abort()
+        else:
+            self.close()
 
     def abort(self) -> None:
         """End the connection at once, where the transport can; what is owed is lost."""

@@ -179,6 +179,8 @@ class TestPrintConfig:
             "port": 3,
             "protocols": ["udp"],
             "log_connections": True,
+            "idle_timeout": 300.0,
+            "transport": "auto",
         } == settings
 
     def test_environment_names_the_file(self, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_twisted
@@ -11,8 +12,10 @@ from twisted.internet.endpoints import (
     connectProtocol,
     serverFromString,
 )
+from twisted.internet.interfaces import IReactorFDSet
 
 from echod import EchoFactory
+from echod.transport.nested import NestedReactor
 
 from ..contract import StreamContract
 from ..support.ends import ClientProtocol
@@ -46,23 +49,35 @@ class TestMemory(_OfFactory):
         return MemoryTransport(self.factory.buildProtocol(None))
 
 
+def runs(*, is_fast: bool) -> Any:
+    """A reactor for one end of a connection."""
+    return NestedReactor(IReactorFDSet(reactor)) if is_fast else reactor
+
+
 class _OverEndpoint(_OfFactory):
     """Over the endpoints that a subclass names."""
 
     SERVER = ""
     CLIENT = ""
 
+    #: Whether either end is on a nested reactor.
+    IS_FAST_SERVER = False
+    IS_FAST_CLIENT = False
+
     @pytest_twisted.async_yield_fixture
     async def end(
         self, _make_factory: None, tmp_path: Path
     ) -> AsyncIterator[ClientProtocol]:
         socket = tmp_path / "echo.sock"
-        server = serverFromString(reactor, self.SERVER.format(socket=socket))
+        server = serverFromString(
+            runs(is_fast=self.IS_FAST_SERVER), self.SERVER.format(socket=socket)
+        )
         port = await server.listen(self.factory)
         number = getattr(port.getHost(), "port", None)
         described = self.CLIENT.format(socket=socket, number=number)
         client = ClientProtocol()
-        await connectProtocol(clientFromString(reactor, described), client)
+        endpoint = clientFromString(runs(is_fast=self.IS_FAST_CLIENT), described)
+        await connectProtocol(endpoint, client)
         yield client
         client.transport.abortConnection()
         await client.ended
@@ -88,3 +103,33 @@ class TestUnix(_OverEndpoint):
 
     SERVER = "unix:{socket}"
     CLIENT = "unix:{socket}"
+
+
+class TestFastTcp(TestTcp):
+    """Over a TCP port of a nested reactor, whose connections send at once."""
+
+    IS_FAST_SERVER = True
+
+
+class TestFastTcpOverIPv6(TestTcpOverIPv6):
+    """The same over IPv6."""
+
+    IS_FAST_SERVER = True
+
+
+class TestFastUnix(TestUnix):
+    """Over Twisted's own UNIX transport on a nested reactor."""
+
+    IS_FAST_SERVER = True
+
+
+class TestFastTcpAtBothEnds(TestFastTcp):
+    """With the client's end on a nested reactor as well."""
+
+    IS_FAST_CLIENT = True
+
+
+class TestFastUnixAtBothEnds(TestFastUnix):
+    """The same over UNIX sockets."""
+
+    IS_FAST_CLIENT = True

@@ -1,6 +1,5 @@
 """Echo over TCP, as real clients meet it."""
 
-import os
 import random
 import resource
 import signal
@@ -35,6 +34,8 @@ from ..support.injection import Injection
 from ..support.latency import QUICK_S, round_trips_s, seconds_until, typical_p99_s
 from ..support.network import FAST, SLOW, Network
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 MEBIBYTE = 1024 * 1024
 
 #: More than any system buffers for one connection.
@@ -54,14 +55,14 @@ NCAT = pytest.param(
 
 
 @pytest.fixture(scope="module")
-def echod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+def echod(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     with Daemon(tmp_path_factory.mktemp("echod")) as daemon:
         yield daemon
     assert "Traceback" not in daemon.log
 
 
 @pytest.fixture
-def own_echod(tmp_path: Path) -> Iterator[Daemon]:
+def own_echod(transport: str, tmp_path: Path) -> Iterator[Daemon]:
     """A process that no other test has used."""
     with Daemon(tmp_path) as daemon:
         yield daemon
@@ -74,19 +75,6 @@ def piped(peer: tuple[str, ...], port: int, data: bytes) -> bytes:
     return subprocess.run(
         command, input=data, capture_output=True, check=True, timeout=PATIENCE_S
     ).stdout
-
-
-def open_files(daemon: Daemon) -> int:
-    return len([*Path(f"/proc/{daemon.process.pid}/fd").iterdir()])
-
-
-def cpu_s(daemon: Daemon) -> float:
-    """The processor time that the process has used."""
-    # proc(5): the fields after the name, which stands in parentheses; the 14th and
-    # the 15th of all are the time in user mode and in the kernel, in clock ticks.
-    stat = Path(f"/proc/{daemon.process.pid}/stat").read_text()
-    fields = stat.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.parametrize("peer", [SOCAT, NCAT])
@@ -166,9 +154,9 @@ def test_client_that_never_reads_delays_nobody(own_echod: Daemon) -> None:
     port = own_echod.ports["tcp"]
     with connect(port) as stuck, connect(port) as other:
         (size,) = push([stuck], payload(1_000_003), UNREAD_BYTES, quiet_s=0.5)
-        used_s = cpu_s(own_echod)
+        used_s = own_echod.cpu_s()
         time.sleep(0.5)
-        used_s = cpu_s(own_echod) - used_s
+        used_s = own_echod.cpu_s() - used_s
 
         def attempt() -> list[float]:
             end_s = time.monotonic() + 0.5
@@ -206,7 +194,7 @@ def test_resets_leave_nothing(own_echod: Daemon) -> None:
     port = own_echod.ports["tcp"]
     assert b"ping" == answer_on(port)
     own_echod.wait_for(lambda log: log.count("Connection from") == 1)
-    before = open_files(own_echod)
+    before = own_echod.open_files()
     for number in range(1000):
         connection = connect(port)
         if number % 4 >= 1:
@@ -216,8 +204,7 @@ def test_resets_leave_nothing(own_echod: Daemon) -> None:
         if number % 4 == 3:
             connection.shutdown(socket.SHUT_WR)
         reset(connection)
-    own_echod.wait_for(lambda log: log.count("Connection from") == 1001)
-    assert before == open_files(own_echod)
+    seconds_until(lambda: own_echod.open_files() == before)
     assert b"ping" == answer_on(port)
 
 

@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent
 #: How long a process may take to start, and to end.
 PATIENCE_S = 20.0
 
-_LISTENING = re.compile(r"Listening on ((tcp|udp):(\d+)\S*)")
+_LISTENING = re.compile(r"Listening on ((tcp|udp):(\d+)[^,]*)")
 
 
 def clean_environment(*prefixes: str) -> dict[str, str]:
@@ -37,9 +37,13 @@ class Daemon:
         command: what to run in place of ``twistd -n --pidfile= echod``.
 
     Attributes:
+        transport: ``--transport`` of every process that is started from now on; the
+            default where this is empty.
         ports: the first port of each protocol, ``tcp`` and ``udp``.
         process: the process itself.
     """
+
+    transport = ""
 
     def __init__(
         self,
@@ -54,6 +58,8 @@ class Daemon:
             *(command or (str(BIN / "twistd"), "-n", "--pidfile=", "echod")),
             *(options or ("--port", "0")),
         ]
+        if self.transport:
+            self._command += ["--transport", self.transport]
         self.ports: dict[str, int] = {}
         self._folder = folder
 
@@ -107,6 +113,18 @@ class Daemon:
         match = re.search(r"RssAnon:\s+(\d+) kB", status)
         assert match is not None
         return int(match[1]) * 1024
+
+    def open_files(self) -> int:
+        """How many file descriptors the process has."""
+        return len([*Path(f"/proc/{self.process.pid}/fd").iterdir()])
+
+    def cpu_s(self) -> float:
+        """The processor time that the process has used."""
+        # proc(5): the fields after the name, which stands in parentheses; the 14th and
+        # the 15th of all are the time in user mode and in the kernel, in clock ticks.
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
         """End the process; its exit code, negative for a signal."""
