@@ -1,13 +1,16 @@
 # make run    start echod on 127.0.0.1:65432, TCP and UDP
 # make test   the whole test suite
 # make check  ruff and mypy
+# make bench  echod beside other echo servers (benchmarks/README.md); half an hour or
+#             more. RESULTS=docs/performance.md writes them there
+# make bench-quick  the main figures, in two minutes
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 METADATA := pyproject.toml setup.cfg
 
-.PHONY: setup run test check clean
+.PHONY: setup run test check bench bench-quick clean
 
 setup: $(BIN)/.installed
 
@@ -38,6 +41,16 @@ check: $(BIN)/.developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+$(BIN)/.benching: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --group bench
+	@touch $@
+
+bench: $(BIN)/.benching
+	$(BIN)/python -m benchmarks $(if $(RESULTS),--document $(RESULTS)) $(BENCH_FLAGS)
+
+bench-quick: $(BIN)/.benching
+	$(BIN)/python -m benchmarks --quick $(BENCH_FLAGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache

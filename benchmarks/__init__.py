@@ -1,0 +1,1 @@
+"""echod beside its peers, measured in one run. ``python -m benchmarks --help``."""
