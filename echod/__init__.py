@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .errors import EchodError
     from .service import EchoService, make_service
     from .settings import Settings
-    from .transport.batch import BatchedDatagramPort
+    from .transport.batched.port import BatchedDatagramPort
     from .transport.datagram import DatagramPort
     from .transport.nested import NestedReactor
     from .wire.listener import Listener
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "BatchedDatagramPort": "transport.batch",
+    "BatchedDatagramPort": "transport.batched.port",
     "DatagramPort": "transport.datagram",
     "EchoDatagramProtocol": "echo.datagram",
     "EchoFactory": "echo.factory",

@@ -5,8 +5,9 @@ from twisted.internet.interfaces import IReactorCore, IReactorFDSet
 
 from ..errors import CannotStart
 from ..settings import Transport
-from . import mmsg, nested
-from .batch import BatchedDatagramPort
+from . import nested
+from .batched import mmsg
+from .batched.port import BatchedDatagramPort
 from .datagram import DatagramPort
 from .nested import NestedReactor
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IReactorFDSet, IReactorUDP
 
 from echod import DatagramPort, EchoDatagramProtocol
-from echod.transport.batch import BatchedDatagramPort
+from echod.transport.batched.port import BatchedDatagramPort
 
 from ..contract import DatagramContract, payload
 from ..support.ends import ClientDatagramProtocol

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any, cast
 
-from echod.transport.batch import BatchedDatagramPort
+from echod.transport.batched.port import BatchedDatagramPort
 from echod.transport.datagram import DatagramPort
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.protocol import DatagramProtocol
 
-from echod.transport.batch import BatchedDatagramPort
+from echod.transport.batched.port import BatchedDatagramPort
 from echod.transport.datagram import DatagramPort
 
 # What the tests send at once must fit; the system may grant less than is asked for.

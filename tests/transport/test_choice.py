@@ -13,8 +13,9 @@ from twisted.internet.testing import MemoryReactorClock
 from echod import DatagramPort, EchodError
 from echod.errors import EX_CANTCREAT
 from echod.settings import Transport
-from echod.transport import choice, mmsg
-from echod.transport.batch import BatchedDatagramPort
+from echod.transport import choice
+from echod.transport.batched import mmsg
+from echod.transport.batched.port import BatchedDatagramPort
 from echod.transport.choice import transports
 from echod.transport.nested import NestedReactor
 

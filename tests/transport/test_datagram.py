@@ -16,7 +16,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import LogEvent
 from twisted.python.failure import Failure
 
-from echod.transport.batch import BatchedDatagramPort
+from echod.transport.batched.port import BatchedDatagramPort
 from echod.transport.datagram import (
     DATAGRAMS_PER_WAKE,
     RECEIVE_BUFFER_BYTES,

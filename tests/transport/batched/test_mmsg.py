@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from echod.transport import mmsg
-from echod.transport.slots import IPV4, Slots
+from echod.transport.batched import mmsg
+from echod.transport.batched.slots import IPV4, Slots
 
 
 def test_calls_are_available_here() -> None:

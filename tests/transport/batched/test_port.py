@@ -16,13 +16,13 @@ from twisted.logger import LogEvent
 
 from echod import EchoDatagramProtocol
 from echod.policy.source import Refusal, SourceGuard
-from echod.transport.batch import Batch, BatchedDatagramPort
+from echod.transport.batched.port import Batch, BatchedDatagramPort
 from echod.transport.datagram import DATAGRAMS_PER_WAKE, DatagramPort
 from echod.wire import pktinfo
 
-from ..contract import payload
-from ..support.reluctant import inject, inject_calls
-from ..support.turned import (
+from ...contract import payload
+from ...support.reluctant import inject, inject_calls
+from ...support.turned import (
     Switchboard,
     answers,
     ask,

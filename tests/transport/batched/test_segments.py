@@ -5,11 +5,11 @@ import errno
 import pytest
 
 from echod import EchoDatagramProtocol
-from echod.transport import segments
+from echod.transport.batched import segments
 
-from ..contract import payload
-from ..support.reluctant import inject_calls
-from ..support.turned import alike, answers, ask, asker, here, opened
+from ...contract import payload
+from ...support.reluctant import inject_calls
+from ...support.turned import alike, answers, ask, asker, here, opened
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@ import socket
 
 import pytest
 
-from echod.transport.columns import columns
-from echod.transport.slots import IPV4, IPV6, Slots
+from echod.transport.batched.columns import columns
+from echod.transport.batched.slots import IPV4, IPV6, Slots
 from echod.wire import pktinfo
 
-from ..support.turned import asker
+from ...support.turned import asker
 
 
 def received(host: str) -> Slots:

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from array import array
 from typing import Literal
 
-from ..policy import source
-from ..wire import pktinfo
+from ...policy import source
+from ...wire import pktinfo
 from . import mmsg
 from .slots import IPV4, MESSAGE_BYTES, NAME_STRIDE, Slots
 

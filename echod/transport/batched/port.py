@@ -8,8 +8,8 @@ from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 
+from ..datagram import DATAGRAMS_PER_WAKE, MAX_DATAGRAM_BYTES, DatagramPort, Unsent
 from .columns import Columns, columns
-from .datagram import DATAGRAMS_PER_WAKE, MAX_DATAGRAM_BYTES, DatagramPort, Unsent
 from .segments import Segments, can_segment
 from .slots import IPV4, IPV6, Slots
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from attrs import define
 
-from ..wire import pktinfo
-from ..wire.pktinfo import ControlMessage
+from ...wire import pktinfo
+from ...wire.pktinfo import ControlMessage
 from . import mmsg
 
 

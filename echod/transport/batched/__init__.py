@@ -1,0 +1,1 @@
+"""Datagrams by the batch: recvmmsg(2) and sendmmsg(2)."""
