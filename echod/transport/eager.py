@@ -12,10 +12,10 @@ from twisted.python.failure import Failure
 
 # What one read asks for: so much as fits, with the header of a bytes object, into the
 # 512 bytes that Python keeps at hand, until a message is larger. Measured as CPU time
-# against a C loop, medians of 7 runs and more: 64 bytes 1.13 with 480, which is too much
-# for that, 5 % less with 448, and 1.19 with 64 KiB; 1 MiB 0.97 with 96 KiB, 1.12 to 1.5
-# with 64, 128, 192 and 256 KiB (glibc gives such blocks back to the system each time),
-# and 1.26 through one shared buffer, from which ``dataReceived`` needs a copy.
+# against a C loop, medians of 7 runs and more: 64 bytes 1.13 with 480, which does not
+# fit, 5 % less with 448, and 1.19 with 64 KiB; 1 MiB 0.97 with 96 KiB, 1.12 to 1.5 with
+# 64, 128, 192 and 256 KiB (glibc gives such blocks back to the system each time), and
+# 1.26 through one shared buffer, from which ``dataReceived`` needs a copy.
 SMALL_READ_BYTES = 448
 LARGE_READ_BYTES = 96 * 1024
 
