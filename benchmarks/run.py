@@ -18,8 +18,8 @@ from .sample import Sample
 from .scenario import Kind
 from .subject import Subject
 
-#: One end of 10,000 connections, and what else is open.
-WANTED_FILES = 10_500
+#: What is open beside one end of each connection.
+OTHER_FILES = 500
 
 #: How often a measurement is made at most, as long as others disturb it.
 _ATTEMPTS = 3
@@ -40,7 +40,7 @@ def run(request: Request, built: Path, tell: Tell) -> Result:
         CannotMeasure: this machine cannot do it.
     """
     cores = choose(os.sched_getaffinity(0))
-    _raise_descriptors()
+    _raise_descriptors(request)
     machine = this_machine()
     build_c(built)
     subjects = request.chosen()
@@ -75,10 +75,12 @@ def _absent(subjects: Sequence[Subject], built: Path, tell: Tell) -> dict[str, s
     return absent
 
 
-def _raise_descriptors() -> None:
+def _raise_descriptors(request: Request) -> None:
+    steps = request.steps(request.chosen())
+    wanted = max((it.scenario.connections for it in steps), default=0) + OTHER_FILES
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < WANTED_FILES:
-        raise CannotMeasure(f"a process may open {hard} files; want {WANTED_FILES}")
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise CannotMeasure(f"a process may open {hard} files; want {wanted}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 

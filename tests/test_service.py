@@ -543,8 +543,8 @@ async def test_sweep_is_the_service_s_own(
     monkeypatch.setattr(echod.service, "SWEEP_S", 0.01)
     service = start(port=0, idle_timeout=0.05)
     for expected in (1, 2):
-        client = await connect(service)
         begin_s = time.monotonic()
+        client = await connect(service)
         assert b"" == await client.read(1)
         assert time.monotonic() - begin_s >= 0.05
         assert expected == service.streams.counters.timed_out

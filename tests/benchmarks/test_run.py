@@ -1,5 +1,6 @@
 """The harness itself, on real processes; what it measures is not looked at."""
 
+import contextlib
 import json
 import os
 import signal
@@ -106,7 +107,12 @@ def test_ended_run_leaves_no_process(tmp_path: Path) -> None:
 def children(parent: int, program: str) -> list[int]:
     """The ids of a process's children that run a program."""
     found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(it) for it in found if program in Path(f"/proc/{it}/comm").read_text()]
+    running_it = []
+    for child in map(int, found):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # It ended.
+            if program in Path(f"/proc/{child}/comm").read_text():
+                running_it.append(child)
+    return running_it
 
 
 def test_no_gcc_is_told_in_one_line(tmp_path: Path) -> None:
@@ -138,11 +144,14 @@ def test_help_explains() -> None:
 
 def running(session: int) -> list[int]:
     """The processes of a session but for zombies, which wait for their parent."""
-    return [
-        pid
-        for pid in members(session)
-        if "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    ]
+    return [pid for pid in members(session) if is_running(pid)]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def python(program: str) -> Subject:
