@@ -143,7 +143,8 @@ class Settings:
         default=True,
         converter=yes_or_no,
         metadata=_knob(
-            "Whether each TCP connection's begin and end is logged: yes or no.",
+            "Whether the begin and the end of TCP connections are logged, with 80 "
+            "lines a second at most: yes or no.",
             "YES|NO",
         ),
     )

@@ -21,7 +21,7 @@ class EchoFactory(Factory[EchoProtocol]):
 
     Args:
         log_connections: whether each connection's begin and end is logged, but
-            no more than ``LINES_PER_S`` lines.
+            no more than ``LINES_PER_S`` lines a second.
         idle_sweep: says which connections ``end_idle`` ends; none without it.
         now_s: a clock that never goes back, in seconds.
 
