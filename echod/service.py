@@ -28,11 +28,11 @@ from .echo.factory import EchoFactory
 from .echo.idle import IdleSweep
 from .policy.source import SourceGuard
 from .settings import Settings
-from .transport.bound import open_socket
 from .transport.choice import transports
 from .transport.datagram import DatagramPort
 from .transport.endpoint import make_endpoint, open_endpoint
 from .transport.owed import owed_bytes
+from .transport.sockets.bound import open_socket
 from .wire.listener import Endpoint, Listener
 
 # How often connections are looked at for being idle: the time-out is right to this,

@@ -27,8 +27,8 @@ from .errors import (
 )
 from .service import EchoService
 from .settings import Settings, knobs
-from .transport.bound import address_of
 from .transport.endpoint import make_endpoint
+from .transport.sockets.bound import address_of
 from .wire.listener import Endpoint
 
 _log = Logger()

@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from ..errors import BadValue, CannotReach, UnknownHost, explain
 from ..transport.datagram import DatagramPort
-from ..transport.resolve import resolve
+from ..transport.sockets.resolve import resolve
 from ..wire.target import Target
 
 #: The most that one datagram can carry: 65,535 less the IPv4 header of 20 and the

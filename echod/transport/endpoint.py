@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from ..errors import CannotListen, ConfigError, shown
 from ..wire.listener import Endpoint
-from .bound import cannot_listen
+from .sockets.bound import cannot_listen
 
 _log = Logger()
 

@@ -91,7 +91,8 @@ class TestListeners:
     ) -> None:
         """Where an endpoint of Twisted's cannot be opened, the sockets are let go."""
         with taken("udp") as port:
-            listen = ("--listen", f"tcp:{port}", "--listen", f"unix:{path}")
+            tcp = f"tcp:{port}:interface=127.0.0.1"
+            listen = ("--listen", tcp, "--listen", f"unix:{path}")
             ended = run(*TWISTD, *listen, folder=tmp_path)
             assert is_free("tcp", port)
         place = repr(f"unix:{path}")[1:-1]

@@ -3,7 +3,7 @@
 import errno
 import socket
 
-from ..errors import (
+from ...errors import (
     EX_NOPERM,
     EX_OSERR,
     EX_UNAVAILABLE,
@@ -11,7 +11,7 @@ from ..errors import (
     UnknownHost,
     explain,
 )
-from ..wire.listener import Endpoint, Listener
+from ...wire.listener import Endpoint, Listener
 from .resolve import SocketAddress, resolve
 
 _SOCKET_TYPES = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}

@@ -3,7 +3,7 @@
 import socket
 from typing import Any
 
-from ..errors import UnknownHost, explain, shown
+from ...errors import UnknownHost, explain, shown
 
 #: An address as the socket module takes it: host and port, and more for IPv6.
 SocketAddress = tuple[Any, ...]

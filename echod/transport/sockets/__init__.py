@@ -1,0 +1,1 @@
+"""Where the sockets of a service come from."""
