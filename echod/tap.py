@@ -3,7 +3,7 @@
 import os
 import platform
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,9 +27,6 @@ from .errors import (
 )
 from .service import EchoService
 from .settings import Settings, knobs
-from .transport.endpoint import make_endpoint
-from .transport.sockets.bound import address_of
-from .wire.listener import Endpoint
 
 _log = Logger()
 
@@ -43,10 +40,13 @@ def _help(knob: "Attribute[Any]") -> str:
     default = knob.default
     if isinstance(default, bool):
         default = "yes" if default else "no"
-    elif isinstance(default, tuple):
+    elif isinstance(default, Iterable) and not isinstance(default, str):
         default = ",".join(default)
     suffix = f" [default: {default}]" if default else ""
     return str(knob.metadata["meaning"]) + suffix
+
+
+_COMMAND_LINE = [knob for knob in knobs() if not knob.metadata["in_file_only"]]
 
 
 class Options(usage.Options):
@@ -67,7 +67,7 @@ class Options(usage.Options):
         "environment over the file."
     )
     optParameters = [
-        *(_parameter(knob) for knob in knobs() if not knob.metadata["repeatable"]),
+        *(_parameter(knob) for knob in _COMMAND_LINE if knob.name != "listen"),
         ["config", None, None, "A TOML file of settings; ECHOD_CONFIG names one too."],
     ]
     optFlags = [
@@ -108,7 +108,7 @@ class Options(usage.Options):
             raise end(error) from error
 
     def postOptions(self) -> None:
-        names = [knob.name for knob in knobs()]
+        names = [knob.name for knob in _COMMAND_LINE]
         written = {name: self.get(layers.flag(name)[2:]) for name in names}
         arguments = {name: it for name, it in written.items() if it is not None}
         self.settings = layers.settings(arguments, os.environ, self["config"])
@@ -131,13 +131,8 @@ def check(settings: Settings) -> None:
     """
     from twisted.internet import reactor
 
-    for listener in settings.listeners:
-        if isinstance(listener, Endpoint):
-            make_endpoint(listener, reactor)
-            answer(f"{listener} is opened by Twisted\n")
-        else:
-            host, port = address_of(listener)[1][:2]
-            answer(f"{listener} is {listener.protocol} {host} port {port}\n")
+    for line in EchoService(settings, reactor).resolved():
+        answer(f"{line}\n")
 
 
 class StartFailed(SystemExit, Exception):

@@ -11,15 +11,22 @@ from pathlib import Path
 import pytest
 
 from echod import Settings
+from echod.config import layers
 from echod.config.document import document
 
 from .support.daemon import BIN, Daemon, clean_environment
+from .support.network import Network
 from .support.reference import reference
 
 ROOT = Path(__file__).parent.parent
 
 #: The port that the documents speak of, and the one for a second service.
 PORTS = ("65432", "7000")
+
+PAGES = sorted(f"docs/{it.name}" for it in (ROOT / "docs").glob("*.md"))
+
+#: Those whose commands are for the service that the README starts, or for none.
+WITH_SESSIONS = ("README.md", "docs/lesson.md", "docs/listeners.md")
 
 #: What a README says and a test must not do: it would be doing it already.
 NOT_HERE = ("make run", "make test")
@@ -55,16 +62,23 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.mark.peer("socat", "ncat")
 @pytest.mark.parametrize(
-    ("command", "printed"), [*sessions("README.md"), *sessions("docs/lesson.md")]
+    ("command", "printed"),
+    [it for name in WITH_SESSIONS for it in sessions(name)],
 )
 def test_command_prints_what_the_document_says(
     daemon: Daemon, command: str, printed: str
 ) -> None:
     """Every command in the documents prints what stands below it."""
     port = str(daemon.ports["tcp"])
-    is_about_the_daemon = "--check-config" not in command
+    is_about_the_daemon = "check-config" not in command
     if is_about_the_daemon:
         command = command.replace("65432", port)
+    # A terminal is on a new line when the next prompt comes.
+    assert printed.rstrip("\n") == printed_by(command).rstrip("\n")
+
+
+def printed_by(command: str) -> str:
+    """What a command of a document prints, and what it complains of."""
     done = subprocess.run(
         ["bash", "-c", command],
         env=clean_environment() | {"PATH": f"{BIN}:{os.environ['PATH']}"},
@@ -75,8 +89,22 @@ def test_command_prints_what_the_document_says(
         timeout=20,
         check=False,
     )
-    # A terminal is on a new line when the next prompt comes.
-    assert printed.rstrip("\n") == done.stdout.rstrip("\n")
+    return done.stdout
+
+
+@pytest.mark.peer("socat", "ncat", "nc")
+def test_commands_of_unix_sockets(tmp_path: Path) -> None:
+    """Every client of UNIX sockets in the documents hears what stands below it."""
+    (_, _), *asking = sessions("docs/unix.md")
+    listen = (
+        *("--listen", f"unix:{tmp_path}/echo.sock"),
+        *("--listen", "unix:@echo"),
+        *("--listen", f"unixgram:{tmp_path}/echo-datagram.sock"),
+    )
+    with Network() as network, network.inside(Daemon(tmp_path, *listen, listeners=3)):
+        for command, printed in asking:
+            here = command.replace("/run/echod", str(tmp_path))
+            assert printed == network.call(printed_by, here), command
 
 
 @pytest.mark.parametrize("program", programs("docs/lesson.md"))
@@ -104,9 +132,16 @@ def test_example_file_has_every_default() -> None:
     assert document(Settings()) == (ROOT / "docs/echod.toml").read_text()
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "CONTRIBUTING.md", "docs/settings.md", "docs/lesson.md"]
-)
+@pytest.mark.parametrize("name", PAGES)
+def test_files_are_settings(name: str, tmp_path: Path) -> None:
+    """Every configuration file in the documents is one."""
+    for block in re.findall(r"```toml\n(.*?)```", (ROOT / name).read_text(), re.DOTALL):
+        path = tmp_path / "echod.toml"
+        path.write_text(block)
+        assert layers.settings({}, {}, str(path)).listeners
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", *PAGES])
 def test_links_lead_somewhere(name: str) -> None:
     """Every link to a file of the project leads to one."""
     page = ROOT / name

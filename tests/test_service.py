@@ -18,9 +18,10 @@ from twisted.internet.endpoints import (
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.ssl import Certificate, optionsForClientTLS
 from twisted.internet.task import Clock, deferLater
+from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent
 
-import echod.service
+import echod.service.service
 import echod.transport.endpoint
 from echod import EchodError, EchoService, Settings, make_service
 from echod.errors import (
@@ -29,7 +30,7 @@ from echod.errors import (
     EX_UNAVAILABLE,
     CannotListen,
 )
-from echod.service import STOP_GRACE_S
+from echod.service.service import STOP_GRACE_S
 
 from .contract import payload
 from .support.certificate import certificate_pem
@@ -100,13 +101,24 @@ async def test_two_services_in_one_process(start: Start) -> None:
     client = await connect(first)
     await client.send(b"x")
     await client.read(1)
-    assert (1, 0) == (first.streams.counters.made, second.streams.counters.made)
+    assert (1, 0) == (first.streams[0].counters.made, second.streams[0].counters.made)
     await client.abort()
 
 
+async def test_empty_host_is_every_address(start: Start) -> None:
+    """One listener without a host serves both families, on one port each."""
+    service = start(listen=["tcp:0", "udp:0"])
+    tcp, tcp6, udp, udp6 = cast("Any", service.addresses)
+    assert (tcp.port, udp.port) == (tcp6.port, udp6.port)
+    assert ["0.0.0.0", "::"] * 2 == [it.host for it in (tcp, tcp6, udp, udp6)]
+    for address, host in ((udp, "127.0.0.1"), (udp6, "::1")):
+        assert b"x" == await udp_echo(type(address)("UDP", host, udp.port), b"x")
+    assert 1 == len(service.streams)
+
+
 async def test_families_share_a_port(start: Start) -> None:
-    """Every address of both families can be listened on at one port."""
-    first = start(listen=["tcp:0", "udp:0"])
+    """Every address of each family can be listened on by its own name."""
+    first = start(listen=["tcp:0:interface=0.0.0.0", "udp:0:interface=0.0.0.0"])
     tcp, udp = (it.port for it in cast("Any", first.addresses))
     second = start(listen=[rf"tcp:{tcp}:interface=\:\:", rf"udp:{udp}:interface=\:\:"])
     address = cast("Any", second.addresses[1])
@@ -198,10 +210,10 @@ async def test_unix_endpoint_echoes(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["nosuch:1", "ssl:1:privateKey=/no/such/file", "systemd:x"]
+    "text", ["nosuch:1", "ssl:1:privateKey=/no/such/file", "tls:/no/such/folder:1"]
 )
 def test_meaningless_endpoint_is_refused_early(text: str) -> None:
-    """A description that Twisted refuses is refused before anything is opened."""
+    """A description that cannot be served is refused before anything is opened."""
     with pytest.raises(EchodError) as caught:
         make_service(Settings(listen=[text]), reactor)
     assert EX_CONFIG == caught.value.exit_code
@@ -318,7 +330,7 @@ async def test_stop_gives_what_is_owed(start: Start) -> None:
     sent = payload(3_000_000)
     client = await connect(service)
     await client.send(sent)
-    while service.streams.connections and client.answered() < len(sent):
+    while service.streams[0].connections and client.answered() < len(sent):
         await turn()
     await service.stopService()
     assert sent == await client.read(len(sent) + 1)
@@ -335,7 +347,7 @@ async def test_stop_does_not_wait_for_ever(start: Start) -> None:
     before_s = IReactorTime(reactor).seconds()
     await service.stopService()
     assert STOP_GRACE_S <= IReactorTime(reactor).seconds() - before_s + 0.01
-    assert {} == service.streams.connections
+    assert {} == service.streams[0].connections
     await client.read(100_000_000)
 
 
@@ -410,7 +422,7 @@ class Watched:
     def __init__(self, service: EchoService) -> None:
         self.service = service
         self._clock = Clock()
-        service.streams._now_s = self._clock.seconds
+        service.streams[0]._now_s = self._clock.seconds
         address = cast("IPv4Address", service.addresses[0])
         self.client = socket.socket()
         self.client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
@@ -424,13 +436,13 @@ class Watched:
         self.client.close()
 
     async def connected(self) -> None:
-        while not self.service.streams.connections:
+        while not self.service.streams[0].connections:
             await turn()
 
     async def pass_by(self, seconds: float) -> None:
         """A look a second, and time enough between for what it leads to."""
         for _ in range(round(seconds)):
-            self.service.streams.end_idle()
+            self.service.streams[0].end_idle()
             self._clock.advance(1)
             await turn()
             await turn()
@@ -464,7 +476,7 @@ class Watched:
 
     @property
     def timed_out(self) -> int:
-        return self.service.streams.counters.timed_out
+        return self.service.streams[0].counters.timed_out
 
 
 @pytest_twisted.async_yield_fixture(params=["fast", "stock"])
@@ -533,21 +545,21 @@ async def test_no_timeout_is_none(start: Start, transport: str) -> None:
         await watched.connected()
         watched._clock.advance(1e9)
         await watched.pass_by(3)
-        assert (0, 1) == (watched.timed_out, len(service.streams.connections))
+        assert (0, 1) == (watched.timed_out, len(service.streams[0].connections))
 
 
 async def test_sweep_is_the_service_s_own(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A running service looks by itself, again after it was stopped and started."""
-    monkeypatch.setattr(echod.service, "SWEEP_S", 0.01)
+    monkeypatch.setattr(echod.service.service, "SWEEP_S", 0.01)
     service = start(port=0, idle_timeout=0.05)
     for expected in (1, 2):
         begin_s = time.monotonic()
         client = await connect(service)
         assert b"" == await client.read(1)
         assert time.monotonic() - begin_s >= 0.05
-        assert expected == service.streams.counters.timed_out
+        assert expected == service.streams[0].counters.timed_out
         await service.stopService()
         service.startService()
 
@@ -573,40 +585,51 @@ async def test_stuck_tls_client_is_cut_off(
     assert b"x" == await client.read(1)
     await client.stop_reading()
     client.transport.write(bytes(PUSHED_BYTES))
-    (connection,) = service.streams.connections
+    (connection,) = service.streams[0].connections
     received = -1
     while received != (received := connection.received_bytes):
         await deferLater(cast("IReactorTime", reactor), 0.1)
     clock = Clock()
-    service.streams._now_s = clock.seconds
+    service.streams[0]._now_s = clock.seconds
     for _ in range(4):
-        service.streams.end_idle()
+        service.streams[0].end_idle()
         clock.advance(TIMEOUT_S)
         await turn()
-    assert (1, {}) == (service.streams.counters.timed_out, service.streams.connections)
+    assert (1, {}) == (
+        service.streams[0].counters.timed_out,
+        service.streams[0].connections,
+    )
     await client.ended
 
 
 @pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
 async def test_client_without_a_handshake_is_closed(
-    start: Start, tmp_path: Path
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client of a TLS port that never begins is not there for ever."""
+    monkeypatch.setattr(echod.service.service, "SWEEP_S", 0.01)
     pem = tmp_path / "echod.pem"
     pem.write_bytes(certificate_pem())
     listen = f"ssl:0:interface=127.0.0.1:privateKey={pem}"
-    service = start(listen=[listen], idle_timeout=TIMEOUT_S)
-    with Watched(service) as watched:
-        await watched.connected()
-        await watched.pass_by(TIMEOUT_S + 1)
-        assert (1, {}) == (watched.timed_out, service.streams.connections)
+    service = start(listen=[listen], handshake_timeout=0.1)
+    (tls,) = service.places[0].stages.tls
+    address = cast("IPv4Address", service.addresses[0])
+    with socket.create_connection((address.host, address.port)) as client:
+        client.settimeout(5)
+        while not tls.counters.failed:
+            await turn()
+        # It is broken, not ended: there is nothing to say to who says nothing.
+        with pytest.raises(ConnectionResetError):
+            await deferToThread(client.recv, 1)
+    assert {"late": 1} == tls.counters.failed
+    assert 0 == service.streams[0].counters.made
 
 
 async def test_look_that_fails_is_not_the_last(
     start: Start, monkeypatch: pytest.MonkeyPatch, errors: list[LogEvent]
 ) -> None:
     """What a look for idle connections raises is logged, and the next one comes."""
-    monkeypatch.setattr(echod.service, "SWEEP_S", 0.01)
+    monkeypatch.setattr(echod.service.service, "SWEEP_S", 0.01)
     service = start(port=0)
     looks: list[float] = []
 
@@ -615,7 +638,7 @@ async def test_look_that_fails_is_not_the_last(
             looks.append(now_s)
             raise ZeroDivisionError
 
-    service.streams._idle_sweep = cast("Any", Failing())
+    service.streams[0]._idle_sweep = cast("Any", Failing())
     deadline_s = time.monotonic() + 2
     while len(looks) < 3 and time.monotonic() < deadline_s:
         await turn()

@@ -1,13 +1,11 @@
 """The client's end of a stream."""
 
 import hashlib
-import os
 from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import error
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
@@ -19,15 +17,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
-from ..errors import (
-    BrokenPipe,
-    CannotReach,
-    EchodError,
-    NotAnEcho,
-    UnknownHost,
-    explain,
-)
-from ..wire.target import Target
+from ..errors import BrokenPipe, CannotReach, EchodError, NotAnEcho, explain
+from ..wire.target import AnyTarget
 
 
 class Connection(Protocol, TimeoutMixin):
@@ -49,7 +40,7 @@ class Connection(Protocol, TimeoutMixin):
 
     def __init__(
         self,
-        target: Target,
+        target: AnyTarget,
         received: Callable[[bytes], object],
         reactor: IReactorFDSet,
     ) -> None:
@@ -107,37 +98,3 @@ class Connection(Protocol, TimeoutMixin):
                 "bytes came back; want every byte"
             )
             self.done.errback(NotAnEcho(msg))
-
-
-async def connect(
-    target: Target,
-    received: Callable[[bytes], object],
-    timeout_s: float,
-    reactor: IReactorFDSet,
-) -> Connection:
-    """
-    Returns:
-        A connection that is open.
-
-    Raises:
-        UnknownHost: the host has no address.
-        CannotReach: nothing listens there, or not within ``timeout_s``.
-    """
-    client = Connection(target, received, reactor)
-    try:
-        endpoint = HostnameEndpoint(reactor, target.host, target.port, timeout_s)
-        await connectProtocol(endpoint, client)
-    except (error.DNSLookupError, ValueError) as failure:
-        msg = f"{target}: the host does not resolve; want a name or address that does"
-        raise UnknownHost(msg) from failure
-    except error.ConnectError as failure:
-        reason = _reason(failure)
-        msg = f"{target}: {reason}; want an echo service that listens there"
-        raise CannotReach(msg) from failure
-    return client
-
-
-def _reason(failure: error.ConnectError) -> str:
-    if isinstance(failure.osError, int):
-        return os.strerror(failure.osError).lower()
-    return "connecting took too long"

@@ -5,21 +5,27 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorFDSet
 
 from ..errors import NotAnEcho
-from ..wire.target import Target
-from .connection import connect
+from ..transport.tls.client import ClientContext
+from ..wire.target import AnyTarget
+from .connect import connect
 from .source import Source
 
 
 async def echo(
-    target: Target, payload: bytes, timeout_s: float, reactor: IReactorFDSet
+    target: AnyTarget,
+    payload: bytes,
+    timeout_s: float,
+    reactor: IReactorFDSet,
+    context: ClientContext | None = None,
 ) -> bytes:
     """
     Args:
-        target: a TCP echo service.
+        target: an echo service over streams.
         payload: what to send.
         timeout_s: how long to wait for the connection, and for each next piece of
             the answer.
         reactor: runs the exchange.
+        context: whom to believe over TLS; by default those that the system does.
 
     Returns:
         As many bytes as were sent, or fewer where the service ends the connection.
@@ -35,7 +41,7 @@ async def echo(
         if len(answer) >= len(payload):
             client.transport.loseConnection()
 
-    client = await connect(target, received, timeout_s, reactor)
+    client = await connect(target, received, timeout_s, reactor, context)
     client.setTimeout(timeout_s)
     client.transport.write(payload)
     if not payload:
@@ -44,30 +50,32 @@ async def echo(
     return bytes(answer)
 
 
-async def pipe(
-    target: Target,
+async def pipe(  # noqa: PLR0913, PLR0917 - both ends, and on what terms
+    target: AnyTarget,
     source: int,
     sink: Callable[[bytes], object],
     timeout_s: float,
     reactor: IReactorFDSet,
+    context: ClientContext | None = None,
 ) -> None:
     """
     Send what a file descriptor holds, half-close, and pass on what comes back.
 
     Args:
-        target: a TCP echo service.
+        target: an echo service over streams.
         source: a file descriptor to read to its end.
         sink: called with each piece of the answer; it may raise OSError.
         timeout_s: how long to wait for the connection, and for each next piece of
             the answer once all is sent, or while the service takes no more.
         reactor: runs the exchange.
+        context: whom to believe over TLS; by default those that the system does.
 
     Raises:
         CannotReach: there is no service, or no answer.
         NotAnEcho: the connection broke, or less or more came back than was sent.
         BrokenPipe: the source cannot be read, or the sink raised.
     """
-    client = await connect(target, sink, timeout_s, reactor)
+    client = await connect(target, sink, timeout_s, reactor, context)
     reader = Source(source, client, timeout_s, reactor)
     reader.start()
     try:

@@ -8,9 +8,10 @@ import click
 
 from .. import __version__
 from ..errors import EX_IOERR, EX_USAGE, EchodError, explain
+from .certificate import certificate
 from .output import complain
 from .send import send
-from .serve import serve
+from .serve import check_config, serve
 
 
 @click.group(name="echod", context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,7 +21,9 @@ def echod() -> None:
 
 
 echod.add_command(serve)
+echod.add_command(check_config)
 echod.add_command(send)
+echod.add_command(certificate)
 
 
 def main() -> NoReturn:

@@ -26,3 +26,15 @@ def serve(options: tuple[str, ...]) -> None:
     config = _ServerOptions()
     config.parseOptions(["--nodaemon", "--pidfile=", _MAKER.tapname, *options])
     twistd.runApp(config)
+
+
+@click.command(
+    name="check-config",
+    context_settings={"ignore_unknown_options": True},
+    add_help_option=False,
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def check_config(context: click.Context, options: tuple[str, ...]) -> None:
+    """Say what `echod serve` would listen on, and on what terms; bind nothing."""
+    context.invoke(serve, options=("--check-config", *options))

@@ -22,7 +22,11 @@ def read(environment: Mapping[str, str]) -> Layer:
     Raises:
         ConfigError: there is an ``ECHOD_`` variable that is no knob.
     """
-    by_variable = {variable(knob.name): knob for knob in knobs()}
+    by_variable = {
+        variable(knob.name): knob
+        for knob in knobs()
+        if not knob.metadata["in_file_only"]
+    }
     given = {}
     for name, value in environment.items():
         if not name.startswith(PREFIX) or name == CONFIG:

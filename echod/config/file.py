@@ -1,11 +1,11 @@
 """The configuration file: TOML, one key a knob."""
 
 import tomllib
-from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import ConfigError, explain, shown
 from ..settings import knobs
+from ..settings.knob import no_setting
 from .given import Given, Layer
 
 
@@ -32,7 +32,5 @@ def read(path: str) -> Layer:
     names = [knob.name for knob in knobs()]
     for key in document:
         if key not in names:
-            near = get_close_matches(key, names, n=1) or names
-            msg = f"{where}: there is no setting {shown(key)}; want {', '.join(near)}"
-            raise ConfigError(msg)
+            raise ConfigError(str(no_setting(key, names, where)))
     return {key: Given(f"{where}: {key}", value) for key, value in document.items()}

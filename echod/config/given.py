@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import frozen
 
-from ..errors import BadValue, ConfigError
+from ..errors import ConfigError, UsageError
 from ..settings import knobs
 
 _FORMS = {knob.name: knob.converter for knob in knobs()}
@@ -36,10 +36,10 @@ class Given:
         assert callable(form)
         try:
             return form(self.value, self.place)
-        except BadValue as bad:
+        except UsageError as wrong:
             if self.on_command_line:
                 raise
-            raise ConfigError(str(bad)) from bad
+            raise ConfigError(str(wrong)) from wrong
 
 
 #: Values by the name of their knob.

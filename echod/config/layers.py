@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigError
-from ..settings import SHORT_FORM, Settings, two_ways
+from ..settings import PLACES, SHORT_FORM, Settings
+from ..settings.knob import two_ways
 from . import environment, file
 from .given import Given, Layer
 
@@ -49,11 +50,12 @@ def flag(knob: str) -> str:
 
 
 def _reject_two_ways(given: Layer) -> None:
-    others = [given[knob] for knob in SHORT_FORM if knob in given]
-    listen = given.get("listen")
-    # An empty list says nothing, as in Settings itself.
-    if listen is not None and listen.value and others:
-        other = others[-1]
-        error = two_ways(listen.place, other.place)
-        is_usage = listen.on_command_line or other.on_command_line
-        raise error if is_usage else ConfigError(str(error))
+    for ways, replaced in (("listen", SHORT_FORM), ("listener", PLACES)):
+        chosen = given.get(ways)
+        others = [given[it] for it in replaced if it in given and given[it].value != []]
+        # An empty list says nothing, as in Settings itself.
+        if chosen is not None and chosen.value and others:
+            other = others[-1]
+            error = two_ways(chosen.place, replaced, other.place)
+            is_usage = chosen.on_command_line or other.on_command_line
+            raise error if is_usage else ConfigError(str(error))

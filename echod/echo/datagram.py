@@ -1,13 +1,16 @@
 """Echo over datagrams: RFC 862, "UDP Based Echo Service"."""
 
+import os
 from collections.abc import Iterable
+from typing import Any
 from typing import Protocol as TypingProtocol
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.error import MessageLengthError
-from twisted.internet.interfaces import IUDPTransport
+from twisted.internet.interfaces import IAddress, IUDPTransport
 from twisted.internet.protocol import DatagramProtocol
 
-from ..policy.source import SourceGuard
+from ..policy.source import LocalGuard, SourceGuard
 from .counters import DatagramCounters
 
 
@@ -39,11 +42,13 @@ class EchoDatagramProtocol(DatagramProtocol):
     """
     Returns each datagram to its source, unless the source must not be answered.
 
-    Runs on ``BatchedDatagramPort``, ``DatagramPort`` and any other UDP transport;
-    Twisted's own cuts what is longer than its ``maxPacketSize``, so give it 65,536.
+    Runs on ``BatchedDatagramPort``, ``DatagramPort`` and any other UDP transport, and
+    on those for UNIX datagrams; Twisted's own cut what is longer than their
+    ``maxPacketSize``, so give them 65,536.
 
     Args:
-        guard: the sources that get no answer; a guard of its own port otherwise.
+        guard: the sources that get no answer: a ``LocalGuard`` for UNIX datagrams; a
+            guard of its own port or name otherwise.
 
     Attributes:
         counters: what has happened so far.
@@ -52,17 +57,17 @@ class EchoDatagramProtocol(DatagramProtocol):
     noisy = False
     transport: IUDPTransport
 
-    def __init__(self, guard: SourceGuard | None = None) -> None:
+    def __init__(self, guard: SourceGuard | LocalGuard | None = None) -> None:
         self.counters = DatagramCounters()
-        self._guard = guard
+        # Any guard, for it is asked about what its own transport has.
+        self._guard: Any = guard
 
     def startProtocol(self) -> None:
         if self._guard is None:
-            self._guard = SourceGuard([self.transport.getHost().port])
+            self._guard = _own_guard(self.transport.getHost())
 
-    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
-        assert self._guard is not None
-        refusal = self._guard.refusal(*addr)
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        refusal = self._guard.refusal_of(addr)
         if refusal is not None:
             self.counters.refused[refusal] += 1
             return
@@ -77,7 +82,6 @@ class EchoDatagramProtocol(DatagramProtocol):
 
     def batchReceived(self, batch: DatagramBatch) -> None:
         """As ``datagramReceived``, for all the datagrams of ``batch``."""
-        assert self._guard is not None
         if not (batch.has_plain_sources and self._guard.allows_ports(batch.ports)):
             for index in range(len(batch)):
                 refusal = self._guard.refusal(*batch.source(index))
@@ -85,3 +89,12 @@ class EchoDatagramProtocol(DatagramProtocol):
                     self.counters.refused[refusal] += 1
                     batch.drop(index)
         self.counters.answered += batch.answer()
+
+
+def _own_guard(host: IAddress) -> SourceGuard | LocalGuard:
+    """A guard that knows no other port or name than that of ``host``."""
+    if isinstance(host, UNIXAddress):
+        name = host.name or b""
+        # As the socket module has them: a path as text, an abstract name as bytes.
+        return LocalGuard([name if name.startswith(b"\0") else os.fsdecode(name)])
+    return SourceGuard([host.port])  # type: ignore[attr-defined]  # any other has one

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from ..policy.lines import LineBudget
+from ..wire.address import unmapped
 from .counters import StreamCounters
 from .idle import IdleSweep
 from .log import ConnectionLog
@@ -22,6 +24,8 @@ class EchoFactory(Factory[EchoProtocol]):
     Args:
         log_connections: whether each connection's begin and end is logged, but
             no more than ``LINES_PER_S`` lines a second.
+        log: does that, where several factories share it; ``log_connections`` has no
+            say then.
         idle_sweep: says which connections ``end_idle`` ends; none without it.
         now_s: a clock that never goes back, in seconds.
 
@@ -37,18 +41,21 @@ class EchoFactory(Factory[EchoProtocol]):
         self,
         *,
         log_connections: bool = True,
+        log: ConnectionLog | None = None,
         idle_sweep: IdleSweep | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.connections: dict[EchoProtocol, float] = {}
         self.counters = StreamCounters()
-        self._log = ConnectionLog(LineBudget()) if log_connections else None
+        own_log = ConnectionLog(LineBudget()) if log_connections else None
+        self._log = log or own_log
         self._idle_sweep = idle_sweep
         self._now_s = now_s
         self._waiting: list[Deferred[None]] = []
 
     def buildProtocol(self, addr: IAddress | None) -> EchoProtocol:
         connection = EchoProtocol(self)
+        connection.peer = _unmapped(addr)
         connection.factory = self
         return connection
 
@@ -96,3 +103,10 @@ class EchoFactory(Factory[EchoProtocol]):
             waiting, self._waiting = self._waiting, []
             for idle in waiting:
                 idle.callback(None)
+
+
+def _unmapped(addr: IAddress | None) -> IAddress | None:
+    """An IPv4 address that came in by an IPv6 socket as what it is."""
+    if not isinstance(addr, IPv6Address) or (host := unmapped(addr.host)) == addr.host:
+        return addr
+    return IPv4Address(addr.type, host, addr.port)

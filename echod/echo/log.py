@@ -1,9 +1,14 @@
 """What the log says of connections."""
 
+import os
+from typing import Any
+
+from twisted.internet.address import UNIXAddress
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ..errors import shown
 from ..policy.lines import LineBudget
 from .protocol import EchoProtocol
 
@@ -62,10 +67,13 @@ class ConnectionLog:
 def peer_name(connection: EchoProtocol) -> tuple[str, int] | str:
     """
     Returns:
-        The peer as the socket module writes it, ``('127.0.0.1', 50000)``; where it
-        has no host and port, the name of its kind of address.
+        The peer as the socket module writes it, ``('127.0.0.1', 50000)``; ``unix:`` and
+        its name, if it has one; or else the name of its kind of address.
     """
-    peer = connection.transport.getPeer()
+    peer: Any = connection.peer or connection.transport.getPeer()
+    if isinstance(peer, UNIXAddress):
+        name = os.fsdecode(peer.name or b"")
+        return f"unix:{shown(name)}" if name else "unix:"
     if hasattr(peer, "host"):
         return peer.host, peer.port
     return type(peer).__name__

@@ -4,6 +4,7 @@ from typing import Protocol as TypingProtocol
 from typing import cast
 
 from twisted.internet.interfaces import (
+    IAddress,
     IConsumer,
     IHalfCloseableProtocol,
     IPushProducer,
@@ -45,6 +46,9 @@ class EchoProtocol(Protocol):
 
     # Twisted declares any transport, or none; a stream's has more.
     transport: ITCPTransport
+
+    #: Who is at the other end, as whoever built it knows; else the transport knows.
+    peer: IAddress | None = None
 
     #: Bytes received, each of which was handed to the transport to be sent back.
     received_bytes = 0

@@ -14,6 +14,8 @@ class Refusal(Enum):
     OWN_PORT = "source port is echod's own"
     SOURCE_ADDRESS = "source is no single host"
     DESTINATION_ADDRESS = "sent to many hosts"
+    NO_NAME = "source has no name"
+    OWN_NAME = "source is echod's own socket"
 
 
 # The first label of the IPv4 addresses that are no single host: 0.0.0.0/8 (RFC 1122
@@ -63,10 +65,41 @@ class SourceGuard:
         Returns:
             Why the source gets no answer, or None when it gets one.
         """
+        return self.refusal_of((host, port))
+
+    def refusal_of(self, source: tuple[str, int]) -> Refusal | None:
+        """As ``refusal``, for a host and a port in one."""
+        host, port = source
         refused = self._refused_ports.get(port)
         if refused is not None:
             return refused
         return None if is_single_host(host) else Refusal.SOURCE_ADDRESS
+
+
+class LocalGuard:
+    """
+    The sources that must not be answered over UNIX sockets: those without a name, and
+    echod's own. Who moves a link to one of echod's sockets to where their own was, just
+    before the answer, would have echod talk to itself for ever.
+
+    Args:
+        own_names: of the datagram sockets that echod listens on: paths, or abstract
+            names with their NUL.
+    """
+
+    def __init__(self, own_names: Iterable[str | bytes] = ()) -> None:
+        self._refused: dict[str | bytes | None, Refusal] = {None: Refusal.NO_NAME}
+        self._refused |= dict.fromkeys(own_names, Refusal.OWN_NAME)
+
+    def refusal_of(self, source: str | bytes | None) -> Refusal | None:
+        """
+        Args:
+            source: a path, an abstract name, or None where there is neither.
+
+        Returns:
+            Why there must be no answer, or None if there may be one.
+        """
+        return self._refused.get(source)
 
 
 def is_single_host(host: str) -> bool:

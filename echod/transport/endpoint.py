@@ -44,15 +44,15 @@ def open_endpoint(
     made: IStreamServerEndpoint,
     endpoint: Endpoint,
     factory: IProtocolFactory,
-    opened: Callable[[IListeningPort], object],
+    opened: Callable[[IListeningPort, Endpoint], object],
 ) -> Deferred[IListeningPort]:
     """
     Args:
         made: what to open.
         endpoint: its description, for messages.
         factory: makes the protocols of its connections.
-        opened: called with the port, before this returns for all of Twisted's own
-            endpoints and later for one that takes its time.
+        opened: called with the port and the endpoint, before this returns for all of
+            Twisted's own endpoints and later for one that takes its time.
 
     Returns:
         A Deferred that never fails; cancel it to call the opening off. A failure
@@ -77,7 +77,7 @@ def open_endpoint(
             early.append(explained)
 
     listening: Deferred[IListeningPort] = made.listen(factory)
-    listening.addCallbacks(opened, failed)
+    listening.addCallbacks(opened, failed, callbackArgs=(endpoint,))
     has_returned = True
     if early:
         raise early[0]

@@ -37,6 +37,10 @@ HEADER_BYTES = _HEADER.size
 _ALIGNMENT_BYTES = struct.calcsize("@N")
 
 _NO_INTERFACE = bytes(4)
+_UNTOLD = bytes(4)
+
+# RFC 5771: 224.0.0.0 and up; 255.255.255.255 is above all of them.
+_FIRST_MULTICAST = 224
 
 # RFC 4291 section 2.4: ff00::/8 and fe80::/10.
 _MULTICAST = 0xFF
@@ -89,8 +93,12 @@ def answer(control: list[ControlMessage]) -> list[ControlMessage] | None:
 
 
 def _answer_ipv4(data: bytes) -> bytes | None:
-    # The addresses differ just where the header's is a broadcast or multicast one.
+    # The addresses differ where the header's is a broadcast or multicast one.
     local, asked = data[IPV4_LOCAL:IPV4_ASKED], data[IPV4_ASKED:IPV4_BYTES]
+    if local == _UNTOLD and asked[0] < _FIRST_MULTICAST:
+        # It came before the socket was asked to tell (an inherited one has waited for
+        # its first datagram). The system sends nothing from a broadcast address.
+        local = asked
     return _NO_INTERFACE + local + asked if local == asked else None
 
 

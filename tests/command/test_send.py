@@ -431,10 +431,10 @@ def target_of(protocol: str, server: Stranger, opened: socket.socket) -> str:
 
 WRONG_TARGETS = {
     "nohost": "TARGET is nohost; want tcp:HOST:PORT",
-    "x:y": "TARGET x:y: port is y; want 1 to 65535",
+    "x:y!": "TARGET x:y!: port is y!; want 1 to 65535",
     "tcp:h:0": "TARGET tcp:h:0: port is 0; want 1 to 65535",
     "tcp:h:70000": "TARGET tcp:h:70000: port is 70000; want 1 to 65535",
-    "tls:h:1": "TARGET is tls:h:1; want tcp:HOST:PORT",
+    "ssl:h:1": "TARGET is ssl:h:1; want tcp:HOST:PORT",
     "[::1:5": "TARGET is [::1:5; want tcp:HOST:PORT",
     "": "TARGET is ''; want tcp:HOST:PORT",
     "h\n:\n1": r"h\n:\n1",

@@ -13,6 +13,7 @@ from echod.errors import EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE
 from echod.settings import knobs
 
 from ..support.asker import datagram_answer_on
+from ..support.certificate import certificate_pem
 from ..support.connection import half_closed_answer_on
 from ..support.daemon import Daemon
 from ..support.program import SERVE, TWISTD, Ended, assert_told, run
@@ -63,7 +64,8 @@ class TestQuestions:
         """Help names every option, and the layers from which settings come."""
         answer = assert_answered(run(*face, "--help", folder=tmp_path))
         for knob in knobs():
-            assert f"--{knob.name.replace('_', '-')}" in answer
+            is_there = f"--{knob.name.replace('_', '-')} " in answer.replace("=", " ")
+            assert is_there == (not knob.metadata["in_file_only"]), knob.name
         for word in ("--config", "--check-config", "--print-config", "ECHOD_PORT"):
             assert word in answer
 
@@ -121,10 +123,41 @@ class TestCheckConfig:
 
     def test_leaves_endpoints_alone(self, tmp_path: Path) -> None:
         """An endpoint of Twisted's is made, and not opened."""
-        options = ("--check-config", "--listen", "unix:echo.sock")
+        options = ("--check-config", "--listen", "haproxy:tcp:0")
         answer = assert_answered(run(*SERVE, *options, folder=tmp_path))
-        assert "unix:echo.sock is opened by Twisted\n" == answer
-        assert [] == list(tmp_path.iterdir())
+        assert "haproxy:tcp:0 is opened by Twisted\n" == answer
+
+    def test_tells_terms(self, tmp_path: Path) -> None:
+        """Each listener is told with what it means here, and with its terms."""
+        pem = tmp_path / "echod.pem"
+        pem.write_bytes(certificate_pem())
+        (tmp_path / "echod.toml").write_text(
+            f"[[listener]]\nlisten = 'ssl:7:privateKey={pem}:interface=127.1'\n"
+            "proxy_protocol = true\n"
+            "[[listener]]\nlisten = ['unix:echo.sock', 'unixgram:@echo']\n"
+            "[[listener]]\nport = '7,9-10'\nhost = ''\nprotocols = 'udp'\n"
+        )
+        options = ("--config", "echod.toml")
+        serve = run(*SERVE, "--check-config", *options, folder=tmp_path)
+        check = run(SERVE[0], "check-config", *options, folder=tmp_path)
+        answer = assert_answered(serve)
+        assert answer == assert_answered(check)
+        tls, *others = answer.splitlines()
+        assert tls.startswith(
+            f"ssl:7:privateKey={pem}:interface=127.0.0.1 is tcp 127.0.0.1 port 7; "
+            "PROXY protocol from 127.0.0.0/8,::1; TLS with certificate for localhost, "
+        )
+        assert [
+            "unix:echo.sock is stream socket echo.sock, mode 660",
+            "unixgram:@echo is datagram socket @echo",
+            "udp:7,9-10 is udp 0.0.0.0 port 7",
+            "udp:7,9-10 is udp :: port 7",
+            "udp:7,9-10 is udp 0.0.0.0 port 9",
+            "udp:7,9-10 is udp :: port 9",
+            "udp:7,9-10 is udp 0.0.0.0 port 10",
+            "udp:7,9-10 is udp :: port 10",
+        ] == others
+        assert not (tmp_path / "echo.sock").exists()
 
     @pytest.mark.parametrize(
         ("options", "exit_code"),
@@ -178,8 +211,17 @@ class TestPrintConfig:
             "host": "environment",
             "port": 3,
             "protocols": ["udp"],
-            "log_connections": True,
             "idle_timeout": 300.0,
+            "proxy_protocol": False,
+            "proxy_from": ["127.0.0.0/8", "::1"],
+            "proxy_timeout": 5.0,
+            "tls_profile": "intermediate",
+            "tls_minimum": "1.2",
+            "handshake_timeout": 10.0,
+            "client_certificates": "off",
+            "client_ca": "",
+            "client_names": [],
+            "log_connections": True,
             "transport": "auto",
         } == settings
 

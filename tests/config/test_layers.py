@@ -1,5 +1,6 @@
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
@@ -15,25 +16,51 @@ from echod.errors import EX_CONFIG, EX_USAGE
 from echod.settings import knobs
 from echod.wire.listener import Endpoint, Listener
 
-from ..wire.test_listener import LISTENERS
+from ..wire.test_listener import HOSTS, LISTENERS, PORTS
 
 TWO_WAYS = (
     "{} replaces host, port and protocols, and {} is there as well; "
     "want one of the two ways"
 )
-VARIABLES = [variable(knob.name) for knob in knobs()]
-HOSTS = st.sampled_from(["", "localhost"]) | st.ip_addresses().map(str)
-SETTINGS = st.builds(
-    Settings,
-    host=HOSTS,
-    port=st.integers(0, 65_535),
-    protocols=st.sampled_from([("tcp",), ("udp",), ("udp", "tcp")]),
-    log_connections=st.booleans(),
-) | st.builds(
-    Settings,
-    listen=st.lists(LISTENERS | st.just(Endpoint("unix:/run/e.sock")), min_size=1),
-    log_connections=st.booleans(),
+WANTED_PORT = "want 0 to 65535, or the name of a service"
+IN_FILE_ONLY = {"listener"}
+VARIABLES = [variable(it.name) for it in knobs() if it.name not in IN_FILE_ONLY]
+
+
+def made(ways: dict[str, Any], terms: dict[str, Any], logs: bool) -> Settings:
+    """Settings of these parts."""
+    return Settings(**ways, **terms, log_connections=logs)
+
+
+LISTEN = st.lists(LISTENERS | st.just(Endpoint("stdio:")), min_size=1)
+SHORT = st.fixed_dictionaries(
+    {},
+    optional={
+        "host": HOSTS,
+        "port": PORTS,
+        "protocols": st.sampled_from([("tcp",), ("udp",), ("udp", "tcp")]),
+    },
 )
+TERMS = st.fixed_dictionaries(
+    {},
+    optional={
+        "idle_timeout": st.floats(0, 1e6),
+        "proxy_protocol": st.booleans(),
+        "proxy_from": st.sampled_from(["", "::1", "10.0.0.0/8,fd00::/8"]),
+        "client_names": st.lists(st.sampled_from(["a.example", "b@c"]), unique=True),
+        "client_ca": st.text(
+            st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+        ),
+        "tls_minimum": st.sampled_from(["1.2", "1.3"]),
+    },
+)
+WAYS = SHORT | LISTEN.map(lambda it: {"listen": it})
+TABLES = st.lists(
+    st.tuples(WAYS, TERMS).map(lambda it: {**it[0], **it[1]}), min_size=1, max_size=3
+)
+SETTINGS: st.SearchStrategy[Settings] = st.tuples(
+    WAYS | TABLES.map(lambda it: {"listener": it}), TERMS, st.booleans()
+).map(lambda it: made(*it))
 
 
 @pytest.fixture
@@ -153,7 +180,7 @@ def test_any_file_is_settings_or_one_line(text: bytes, toml: Path) -> None:
     [
         ("port = 70000", "port is 70000; want 0 to 65535"),
         ("port = true", "port is True; want 0 to 65535"),
-        ("host = 5", "host is 5; want a host name, an IPv4 or an IPv6 address"),
+        ("host = 5.5", "host is 5.5; want a host name, an IPv4 or an IPv6 address"),
         ("prot = 1", "there is no setting prot; want port"),
         (
             "zzz = 1",
@@ -170,7 +197,7 @@ def test_any_file_is_settings_or_one_line(text: bytes, toml: Path) -> None:
             "protocols is sctp; want each of tcp, udp at most once",
         ),
         ("protocols = [[]]", "protocols is []; want each of tcp, udp at most once"),
-        ('listen = ["tcp:x"]', "listen tcp:x: port is x; want 0 to 65535"),
+        ('listen = ["tcp:70000"]', "listen tcp:70000: port is 70000; " + WANTED_PORT),
         ("listen = [5]", "listen is 5; want a description such as tcp:65432"),
         ("listen = 5", "listen is 5; want a list of descriptions such as tcp:65432"),
         ("log_connections = 2", "log_connections is 2; want yes or no"),
@@ -191,14 +218,96 @@ def test_wrong_file_is_one_line_with_the_place(
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("listener = 5", "listener is 5; want a list of tables"),
+        ('listener = "tcp:1"', "listener is tcp:1; want a list of tables"),
+        (
+            "listener = [5]",
+            'listener[0] is 5; want a table such as {listen = "tcp:65432"}',
+        ),
+        (
+            "[[listener]]\nport = 1\n[[listener]]\nport = 70000",
+            "listener[1].port is 70000; want 0 to 65535",
+        ),
+        (
+            "[[listener]]\nprot = 1",
+            "listener[0]: there is no setting prot; want port",
+        ),
+        (
+            "[[listener]]\ntransport = 'fast'",
+            "listener[0]: there is no setting transport; want port",
+        ),
+        (
+            '[[listener]]\nclient_ca = "\\u0000"',
+            "listener[0].client_ca is '\\x00'; want text",
+        ),
+    ],
+)
+def test_wrong_table_is_one_line_with_the_place(
+    toml: Path, text: str, message: str
+) -> None:
+    """An error in a table names its place in the file."""
+    toml.write_text(text)
+    with pytest.raises(EchodError) as caught:
+        settings({}, {}, str(toml))
+    assert (f"{toml}: {message}", EX_CONFIG) == (
+        str(caught.value),
+        caught.value.exit_code,
+    )
+
+
+def test_table_says_one_way(toml: Path) -> None:
+    """In a table, too, a listener stands alone."""
+    toml.write_text("[[listener]]\nlisten = 'tcp:1'\nport = 1")
+    with pytest.raises(EchodError) as caught:
+        settings({}, {}, str(toml))
+    place = f"{toml}: listener[0]"
+    expected = TWO_WAYS.format(f"{place}.listen", f"{place}.port")
+    assert (expected, EX_CONFIG) == (str(caught.value), caught.value.exit_code)
+
+
+@pytest.mark.parametrize("other", ["port", "host", "protocols", "listen"])
+def test_tables_stand_alone(toml: Path, other: str) -> None:
+    """Tables replace every other way to say what to listen on."""
+    toml.write_text("[[listener]]\nport = 1")
+    value = {"listen": ["tcp:1"], "port": "1", "host": "", "protocols": "tcp"}[other]
+    with pytest.raises(EchodError) as caught:
+        settings({other: value}, {}, str(toml))
+    assert (
+        f"{toml}: listener replaces host, port, protocols and listen, and --{other} is "
+        "there as well; want one of the two ways"
+    ) == str(caught.value)
+    assert EX_USAGE == caught.value.exit_code
+
+
+def test_table_has_terms_of_its_own(toml: Path) -> None:
+    """What a table does not say is said above it, or on the command line."""
+    toml.write_text(
+        "idle_timeout = 5\nproxy_timeout = 1\n"
+        "[[listener]]\nport = 1\nidle_timeout = 7\n"
+        '[[listener]]\nlisten = "udp:2"\n'
+    )
+    read = settings({"proxy_timeout": "2"}, {}, str(toml))
+    first, second = read.places
+    assert (7.0, 2.0) == (first.idle_timeout, first.proxy_timeout)
+    assert (5.0, 2.0) == (second.idle_timeout, second.proxy_timeout)
+    assert ["tcp:1:interface=127.0.0.1", "udp:1:interface=127.0.0.1"] == [
+        str(it) for it in first.listeners
+    ]
+    assert ["udp:2"] == [str(it) for it in second.listeners]
+    assert read.listeners == (*first.listeners, *second.listeners)
+
+
+@pytest.mark.parametrize(
     ("arguments", "variables", "message", "code"),
     [
-        ({"port": "x"}, {}, "--port is x; want 0 to 65535", EX_USAGE),
-        ({}, {"ECHOD_PORT": "x"}, "ECHOD_PORT is x; want 0 to 65535", EX_CONFIG),
+        ({"port": "x!"}, {}, "--port is x!; " + WANTED_PORT, EX_USAGE),
+        ({}, {"ECHOD_PORT": "x!"}, "ECHOD_PORT is x!; " + WANTED_PORT, EX_CONFIG),
         (
             {"listen": ["tcp:"]},
             {},
-            "--listen tcp:: port is ''; want 0 to 65535",
+            "--listen tcp:: port is ''; want 0 to 65535, or the name of a service",
             EX_USAGE,
         ),
         (
@@ -230,4 +339,4 @@ def test_every_knob_can_be_set_everywhere() -> None:
         assert flag(knob.name) == "--" + knob.name.replace("_", "-")
         assert variable(knob.name) == "ECHOD_" + knob.name.upper()
     keys = tomllib.loads(document(Settings()).replace("# listen", "listen"))
-    assert [knob.name for knob in knobs()] == list(keys)
+    assert [it.name for it in knobs() if it.name not in IN_FILE_ONLY] == list(keys)

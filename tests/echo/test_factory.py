@@ -52,7 +52,8 @@ def test_end_has_a_word(
     ("peer", "name"),
     [
         (IPv6Address("TCP", "::1", 50_000), "('::1', 50000)"),
-        (UNIXAddress(b"/run/a\nb"), "UNIXAddress"),
+        (UNIXAddress(b"/run/a\nb"), r"unix:'/run/a\nb'"),
+        (UNIXAddress(None), "unix:"),
     ],
 )
 def test_peer_is_named_by_its_kind(lines: list[str], peer: Any, name: str) -> None:

@@ -11,7 +11,6 @@ from echod.errors import (
     EX_CANTCREAT,
     EX_CONFIG,
     EX_NOPERM,
-    EX_OSERR,
     EX_UNAVAILABLE,
     EX_USAGE,
 )
@@ -85,19 +84,38 @@ class TestListeners:
             )
             assert is_free(OTHER[protocol], port)
 
+    @both_faces
+    def test_service_that_is_none(self, face: tuple[str, ...], tmp_path: Path) -> None:
+        """A port may be the name of a service, which must be there."""
+        ended = run(*face, "--port", "no-such-service", folder=tmp_path)
+        assert_refused(
+            ended,
+            EX_CONFIG,
+            "tcp:no-such-service:interface=127.0.0.1",
+            "port no-such-service is no tcp service of this host",
+            "want a number, or a name that services(5) has",
+        )
+
+    @pytest.mark.parametrize("domain", ["AF_X25", "PF_X25", "AF_INET"])
+    def test_domain_that_is_none(self, domain: str, tmp_path: Path) -> None:
+        """A domain that is not served is told in one line, with those that are."""
+        ended = run(*TWISTD, "--listen", f"{domain}:1", folder=tmp_path)
+        words = (f"--listen is {domain}:1", "tcp or udp (AF_INET, AF_INET6)", "AF_UNIX")
+        assert_refused(ended, EX_USAGE, *words)
+
     @pytest.mark.parametrize("path", ["none/echo.sock", "none/e\nc\nho.sock"])
-    def test_endpoint_that_fails_takes_the_others_along(
+    def test_listener_that_fails_takes_the_others_along(
         self, path: str, tmp_path: Path
     ) -> None:
-        """Where an endpoint of Twisted's cannot be opened, the sockets are let go."""
+        """Where one listener cannot be opened, the others are let go."""
         with taken("udp") as port:
             tcp = f"tcp:{port}:interface=127.0.0.1"
             listen = ("--listen", tcp, "--listen", f"unix:{path}")
             ended = run(*TWISTD, *listen, folder=tmp_path)
             assert is_free("tcp", port)
         place = repr(f"unix:{path}")[1:-1]
-        words = (place, "no such file or directory", "want a working listener")
-        assert_refused(ended, EX_OSERR, *words)
+        words = (place, "no such file or directory", "want a path in a folder")
+        assert_refused(ended, EX_CANTCREAT, *words)
 
     @both_faces
     def test_unknown_host(self, face: tuple[str, ...], tmp_path: Path) -> None:
@@ -142,7 +160,7 @@ class TestListeners:
 
 IN_BOTH_FACES = {
     "port too high": (["--port", "70000"], ["--port is 70000", "0 to 65535"]),
-    "port no number": (["--port", "x"], ["--port is x", "0 to 65535"]),
+    "port no number": (["--port", "x!"], ["--port is x!", "0 to 65535"]),
     "unknown option": (["--prat=tcp"], ["--prat", "see --help"]),
     "surplus argument": (["more"], ["argument more", "want options only"]),
     "two ways": (
@@ -200,7 +218,7 @@ class TestCommandLine:
         """A wrong value is told with its option, and with what is wanted."""
         assert_refused(run(*TWISTD, *options, folder=tmp_path), EX_USAGE, *words)
 
-    @pytest.mark.parametrize("listen", ["nosuch:1", "nosuch:1\n2\n3", "ssl:0"])
+    @pytest.mark.parametrize("listen", ["nosuch:1", "nosuch:1\n2\n3", "haproxy:"])
     def test_description_that_means_nothing(self, listen: str, tmp_path: Path) -> None:
         """What Twisted makes of a description is told in one line of configuration."""
         ended = run(*TWISTD, "--listen", listen, folder=tmp_path)
@@ -211,7 +229,7 @@ class TestCommandLine:
     def test_full_stderr_keeps_the_exit_code(self, tmp_path: Path) -> None:
         """A message that nobody can take does not change how the process ends."""
         with Path("/dev/full").open("wb") as full:
-            ended = run(*TWISTD, "--port", "x", folder=tmp_path, stderr=full)
+            ended = run(*TWISTD, "--port", "x!", folder=tmp_path, stderr=full)
         assert EX_USAGE == ended.exit_code
 
 
@@ -233,7 +251,7 @@ WRONG_IN_FILE = {
         b"port = 0x1" + b"0" * 4000 + b"\n",
         [": port is ", "0 to 65535"],
     ),
-    "number for text": (b"host = 5\n", ["host is 5", "want a host name"]),
+    "number for text": (b"host = 5.5\n", ["host is 5.5", "want a host name"]),
     "number for list": (b"listen = 5\n", ["listen is 5", "want a list"]),
     "table for list": (
         b'protocols = {tcp = "yes"}\n',
@@ -321,8 +339,8 @@ class TestEnvironment:
     @both_faces
     def test_wrong_value(self, face: tuple[str, ...], tmp_path: Path) -> None:
         """A wrong value is told with the name of its variable."""
-        ended = run(*face, folder=tmp_path, variables={"ECHOD_PORT": "x"})
-        assert_refused(ended, EX_CONFIG, "ECHOD_PORT is x", "0 to 65535")
+        ended = run(*face, folder=tmp_path, variables={"ECHOD_PORT": "x!"})
+        assert_refused(ended, EX_CONFIG, "ECHOD_PORT is x!", "0 to 65535")
 
     @both_faces
     def test_unknown_variable(self, face: tuple[str, ...], tmp_path: Path) -> None:
@@ -436,9 +454,9 @@ class TestPlaces:
 
     def test_wrong_usage_leaves_no_pid_file(self, tmp_path: Path) -> None:
         """A start that fails before anything is written leaves nothing behind."""
-        options = ("--pidfile=echod.pid", "echod", "--port", "x")
+        options = ("--pidfile=echod.pid", "echod", "--port", "x!")
         ended = run(*self.TWISTD, *options, folder=tmp_path)
-        assert_refused(ended, EX_USAGE, "--port is x")
+        assert_refused(ended, EX_USAGE, "--port is x!")
         assert [] == list(tmp_path.iterdir())
 
 

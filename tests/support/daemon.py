@@ -16,7 +16,10 @@ BIN = Path(sys.executable).parent
 #: How long a process may take to start, and to end.
 PATIENCE_S = 20.0
 
-_LISTENING = re.compile(r"Listening on ((tcp|udp):(\d+)[^,]*)")
+# The prefix, and the port where there is one: first, or after the folder of tls:.
+_LISTENING = re.compile(
+    r"Listening on (\w+):(?:(\d+)\b|[^\n]*?:(\d+)\b)?[^\n]* transport"
+)
 
 
 def clean_environment(*prefixes: str) -> dict[str, str]:
@@ -39,7 +42,8 @@ class Daemon:
     Attributes:
         transport: ``--transport`` of every process that is started from now on; the
             default where this is empty.
-        ports: the first port of each protocol, ``tcp`` and ``udp``.
+        ports: the first port of each kind of listener: ``tcp``, ``udp``, ``ssl``...;
+            0 where it has none.
         process: the process itself.
     """
 
@@ -81,8 +85,8 @@ class Daemon:
         except BaseException:
             self.stop()
             raise
-        for _, protocol, port in _LISTENING.findall(self.log):
-            self.ports.setdefault(protocol, int(port))
+        for prefix, first, later in _LISTENING.findall(self.log):
+            self.ports.setdefault(prefix, int(first or later or 0))
         return self
 
     def __exit__(

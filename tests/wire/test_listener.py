@@ -3,20 +3,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from echod.errors import BadValue
+from echod.wire.address import host
+from echod.wire.certificates import Folder, KeyPair
 from echod.wire.listener import BACKLOG, Endpoint, Listener, listener
 
+HOSTS = st.sampled_from(["", "localhost"]) | st.ip_addresses().map(str).map(host)
+PORTS = st.integers(0, 65_535) | st.sampled_from(
+    ["echo", "7,echo", "65432,65440-65449"]
+)
+PATHS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+CERTIFICATES = (
+    st.none()
+    | st.builds(Folder, PATHS)
+    | st.builds(
+        KeyPair, private_key=PATHS, certificate=PATHS, chain=st.just("") | PATHS
+    )
+)
 LISTENERS = st.builds(
     Listener,
     protocol=st.just("tcp"),
-    host=st.sampled_from(["", "localhost", "127.0.0.1"]) | st.ip_addresses().map(str),
-    port=st.integers(0, 65_535),
+    host=HOSTS,
+    port=PORTS,
     backlog=st.integers(1, 65_535),
-) | st.builds(
-    Listener,
-    protocol=st.just("udp"),
-    host=st.ip_addresses().map(str),
-    port=st.integers(0, 65_535),
-)
+    certificates=CERTIFICATES,
+) | st.builds(Listener, protocol=st.just("udp"), host=HOSTS, port=PORTS)
 
 
 @given(LISTENERS)
@@ -43,8 +53,40 @@ def test_listener_reads_back(it: Listener) -> None:
             "udp:0:interface=localhost",
             Listener(protocol="udp", host="localhost", port=0),
         ),
-        ("unix:/run/echo.sock:mode=660", Endpoint("unix:/run/echo.sock:mode=660")),
+        (
+            "tcp:65432,65440-65449",
+            Listener(protocol="tcp", host="", port="65432,65440-65449"),
+        ),
+        ("udp:echo:127.1", Listener(protocol="udp", host="127.0.0.1", port="echo")),
+        (
+            "ssl:7:privateKey=k.pem:certKey=c.pem:interface=127.0.0.1",
+            Listener(
+                protocol="tcp",
+                host="127.0.0.1",
+                port=7,
+                certificates=KeyPair(private_key="k.pem", certificate="c.pem"),
+            ),
+        ),
+        (
+            "ssl:7:both.pem",
+            Listener(
+                protocol="tcp",
+                host="",
+                port=7,
+                certificates=KeyPair(private_key="both.pem", certificate="both.pem"),
+            ),
+        ),
+        (
+            "tls:/etc/echod/certificates:7",
+            Listener(
+                protocol="tcp",
+                host="",
+                port=7,
+                certificates=Folder("/etc/echod/certificates"),
+            ),
+        ),
         ("stdio:", Endpoint("stdio:")),
+        ("haproxy:tcp\\:7", Endpoint("haproxy:tcp\\:7")),
     ],
 )
 def test_descriptions(text: str, expected: object) -> None:
@@ -62,9 +104,18 @@ def test_backlog_is_4096_unless_given() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tcp:70000", "listen tcp:70000: port is 70000; want 0 to 65535"),
-        ("udp:x", "listen udp:x: port is x; want 0 to 65535"),
-        ("tcp:", "listen tcp:: port is ''; want 0 to 65535"),
+        (
+            "tcp:70000",
+            (
+                "listen tcp:70000: port is 70000; "
+                "want 0 to 65535, or the name of a service"
+            ),
+        ),
+        (
+            "udp:x!",
+            "listen udp:x!: port is x!; want 0 to 65535, or the name of a service",
+        ),
+        ("tcp:", "listen tcp:: port is ''; want 0 to 65535, or the name of a service"),
         ("tcp", "listen is tcp; want tcp:PORT:interface=...:backlog=..."),
         ("udp:1:backlog=5", "listen is udp:1:backlog=5; want udp:PORT:interface=..."),
         ("udp:1:a:b", "listen is udp:1:a:b; want udp:PORT:interface=..."),
@@ -79,6 +130,37 @@ def test_backlog_is_4096_unless_given() -> None:
         ("", "listen is ''; want tcp:PORT, udp:PORT or another description"),
         ("7", "listen is 7; want tcp:PORT, udp:PORT or another description"),
         (":7", "listen is :7; want tcp:PORT, udp:PORT or another description"),
+        (
+            "AF_X25:1",
+            (
+                "listen is AF_X25:1; want tcp or udp (AF_INET, AF_INET6), unix or "
+                "unixgram (AF_UNIX)"
+            ),
+        ),
+        (
+            "PF_X25",
+            (
+                "listen is PF_X25; want tcp or udp (AF_INET, AF_INET6), unix or "
+                "unixgram (AF_UNIX)"
+            ),
+        ),
+        (
+            "tls:7",
+            "listen is tls:7; want tls:FOLDER:PORT:interface=...:backlog=...",
+        ),
+        ("tls::7", "listen tls::7: certificates is ''; want a folder"),
+        (
+            "ssl:7:k:certKey=",
+            "listen ssl:7:k:certKey=: certKey is ''; want a file",
+        ),
+        (
+            "ssl:7:privateKey=k:sslmethod=TLSv1_METHOD",
+            (
+                "listen is ssl:7:privateKey=k:sslmethod=TLSv1_METHOD; want ssl:PORT:"
+                "privateKey=...:certKey=...:interface=...:backlog=...:"
+                "extraCertChain=..."
+            ),
+        ),
         ("tcp:1\\", "listen is tcp:1\\; want a character after the last backslash"),
     ],
 )

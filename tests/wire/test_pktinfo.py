@@ -10,6 +10,7 @@ from echod.wire.pktinfo import answer, are_plain_ipv4, are_plain_ipv6, messages
 
 ASKED = socket.inet_aton("127.0.0.2")
 LOCAL = socket.inet_aton("127.0.0.1")
+UNTOLD = bytes(4)
 
 
 def ipv4(local: bytes, asked: bytes) -> pktinfo.ControlMessage:
@@ -26,6 +27,11 @@ def test_ipv4_answer_leaves_from_the_asked_address() -> None:
     ((level, kind, data),) = answer([ipv4(ASKED, ASKED)]) or []
     assert (socket.IPPROTO_IP, pktinfo.IP_PKTINFO) == (level, kind)
     assert (0, ASKED) == struct.unpack("i4s4s", data)[:2]
+
+
+def test_early_datagram_is_answered() -> None:
+    """What came before the socket was asked to tell is answered from there as well."""
+    assert answer([ipv4(ASKED, ASKED)]) == answer([ipv4(UNTOLD, ASKED)])
 
 
 def test_ipv6_answer_leaves_from_the_asked_address() -> None:
@@ -46,6 +52,8 @@ def test_link_local_answer_keeps_its_interface() -> None:
         ipv4(LOCAL, socket.inet_aton("127.255.255.255")),
         ipv4(LOCAL, socket.inet_aton("255.255.255.255")),
         ipv4(LOCAL, socket.inet_aton("224.0.0.1")),
+        ipv4(UNTOLD, socket.inet_aton("255.255.255.255")),
+        ipv4(UNTOLD, socket.inet_aton("224.0.0.1")),
         ipv6("ff02::1"),
         ipv6("ffff::1"),
     ],

@@ -1,13 +1,12 @@
-"""Settings to a running service: assembly only."""
+"""The service: all its places, from their opening to their end."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
-from socket import socket
 
-from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet.defer import (
     Deferred,
-    TimeoutError,  # noqa: A004 - Deferred.addTimeout's, which is not Python's
+    DeferredList,
     gatherResults,
     maybeDeferred,
 )
@@ -15,25 +14,24 @@ from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
     IReactorCore,
-    IReactorFDSet,
-    IReactorSocket,
     IReactorTime,
-    IStreamServerEndpoint,
 )
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
-from .echo.datagram import EchoDatagramProtocol
-from .echo.factory import EchoFactory
-from .echo.idle import IdleSweep
-from .policy.source import SourceGuard
-from .settings import Settings
-from .transport.choice import transports
-from .transport.datagram import DatagramPort
-from .transport.endpoint import make_endpoint, open_endpoint
-from .transport.owed import owed_bytes
-from .transport.sockets.bound import open_socket
-from .wire.listener import Endpoint, Listener
+from ..echo.datagram import EchoDatagramProtocol
+from ..echo.factory import EchoFactory
+from ..echo.log import ConnectionLog
+from ..echo.protocol import EchoProtocol
+from ..policy.lines import LineBudget
+from ..settings import Settings
+from ..transport.choice import transports
+from ..transport.datagram import DatagramPort
+from ..transport.opening import Opening
+from ..transport.sockets.inherited import InheritedSockets
+from ..wire.listener import InheritedListener
+from .guards import Guards
+from .place import Place
 
 # How often connections are looked at for being idle: the time-out is right to this,
 # and 10,000 connections cost 2 ms.
@@ -68,32 +66,56 @@ class EchoService(Service):
 
     Attributes:
         ports: what is open; empty unless the service runs.
-        streams: the factory of its connections, with their counters.
-        datagrams: the protocol and the port of each UDP listener, with their counters.
+        places: what is listened on, each with its counters.
     """
 
     _log = Logger()
 
     def __init__(self, settings: Settings, reactor: IReactorCore) -> None:
-        listeners = settings.listeners
         self._clock = IReactorTime(reactor)
         self._transports = transports(settings.transport, reactor)
-        self._sockets = [it for it in listeners if isinstance(it, Listener)]
-        self._endpoints = [
-            (make_endpoint(it, self._transports.reactor), it)
-            for it in listeners
-            if isinstance(it, Endpoint)
+        self._connecting = Opening()
+        # One for all: what they say together is what fills a disk.
+        log = ConnectionLog(LineBudget()) if settings.log_connections else None
+        self._shared = [
+            it for it in settings.listeners if isinstance(it, InheritedListener)
         ]
+        # Asked for now: a daemon would no longer be told.
+        self._inherited = (
+            InheritedSockets.of_process() if self._shared else InheritedSockets()
+        )
+        self.places = [
+            Place(it, self._transports, self._connecting, self._inherited, log)
+            for it in settings.places
+        ]
+        self._removals: list[Callable[[], None]] = []
         self._opening: list[Deferred[IListeningPort]] = []
         self._is_open = False
         self.ports: list[IListeningPort] = []
-        self.streams = EchoFactory(
-            log_connections=settings.log_connections,
-            idle_sweep=_idle_sweep(settings),
-        )
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = self._clock
-        self.datagrams: list[tuple[EchoDatagramProtocol, DatagramPort]] = []
+
+    @property
+    def streams(self) -> list[EchoFactory]:
+        """The factories of its connections, with their counters: one a place."""
+        return [place.streams for place in self.places]
+
+    @property
+    def datagrams(self) -> list[tuple[EchoDatagramProtocol, DatagramPort]]:
+        """The protocol and the port of each open UDP listener, with their counters."""
+        return [it for place in self.places for it in place.datagrams]
+
+    def resolved(self) -> list[str]:
+        """
+        Returns:
+            A line for each socket that would be opened; nothing is.
+
+        Raises:
+            CannotListen: a listener means nothing here.
+        """
+        if self._inherited.descriptors:
+            self._inherited.share_out(self._shared)
+        return [line for place in self.places for line in place.resolved()]
 
     @property
     def addresses(self) -> list[IAddress]:
@@ -102,14 +124,16 @@ class EchoService(Service):
 
     def privilegedStartService(self) -> None:
         with ExitStack() as undo:
-            bound = [
-                (listener, undo.enter_context(open_socket(listener)))
-                for listener in self._sockets
-            ]
+            self._inherited.share_out(self._shared)
+            bound = [(place, it) for place in self.places for it in place.bind(undo)]
             undo.callback(self._stop_listening)
-            for made, endpoint in self._endpoints:
-                self._open_endpoint(made, endpoint)
-            self._serve(bound)
+            for place in self.places:
+                self._opening += place.open_endpoints(self._opened)
+            # Every datagram port must know all of them before it takes a datagram.
+            guards = Guards(it for _, it in bound)
+            for place, it in bound:
+                self._opened(place.serve(it, guards), it.at)
+                self._removals.append(it.remove)
             undo.pop_all()
         self._is_open = True
 
@@ -132,20 +156,33 @@ class EchoService(Service):
             self._sweeping.stop()
         return Deferred.fromCoroutine(self._stop())
 
+    @property
+    def _connections(self) -> list[EchoProtocol]:
+        return [it for streams in self.streams for it in streams.connections]
+
     def _sweep(self) -> None:
         try:
-            self.streams.end_idle()
+            self._connecting.end_late()
+            for place in self.places:
+                place.streams.end_idle()
+                place.stages.refresh()
         except Exception:  # noqa: BLE001 - the next look must come all the same
-            self._log.failure("cannot end idle connections")
+            self._log.failure("cannot look after connections")
 
     async def _stop(self) -> None:
         await gatherResults(self._stop_listening())
-        for connection in list(self.streams.connections):
+        self._connecting.abort()
+        for connection in self._connections:
             connection.close()
-        try:
-            await self.streams.when_idle().addTimeout(STOP_GRACE_S, self._clock)
-        except TimeoutError:
-            for connection in list(self.streams.connections):
+        await DeferredList(
+            [
+                it.when_idle().addTimeout(STOP_GRACE_S, self._clock)
+                for it in self.streams
+            ],
+            consumeErrors=True,
+        )
+        if self._connections:
+            for connection in self._connections:
                 connection.abort()
             await deferLater(self._clock, 0)
         self._log_totals()
@@ -154,46 +191,13 @@ class EchoService(Service):
         self._is_open = False
         for opening in self._opening:
             opening.cancel()
+        removals, self._removals = self._removals, []
+        for remove in removals:
+            remove()
         ports, self.ports, self._opening = self.ports, [], []
         return [maybeDeferred(port.stopListening) for port in ports]
 
-    def _open_endpoint(self, made: IStreamServerEndpoint, endpoint: Endpoint) -> None:
-        def opened(port: IListeningPort) -> None:
-            self._opened(port, endpoint)
-
-        self._opening.append(open_endpoint(made, endpoint, self.streams, opened))
-
-    def _serve(self, bound: list[tuple[Listener, socket]]) -> None:
-        # Every datagram port must know all of them before it takes a datagram.
-        guard = SourceGuard(
-            opened.getsockname()[1]
-            for listener, opened in bound
-            if listener.protocol == "udp"
-        )
-        for listener, opened in bound:
-            actual = evolve(listener, port=opened.getsockname()[1])
-            if listener.protocol == "tcp":
-                self._opened(self._adopt_stream(opened), actual)
-            else:
-                self._opened(self._adopt_datagrams(opened, guard), actual)
-
-    def _adopt_stream(self, opened: socket) -> IListeningPort:
-        with opened:  # The port has a duplicate of its own.
-            return IReactorSocket(self._transports.reactor).adoptStreamPort(
-                opened.fileno(),
-                opened.family,
-                self.streams,  # type: ignore[arg-type]  # any IProtocolFactory will do
-            )
-
-    def _adopt_datagrams(self, opened: socket, guard: SourceGuard) -> IListeningPort:
-        protocol = EchoDatagramProtocol(guard)
-        reactor = IReactorFDSet(self._transports.reactor)
-        port = self._transports.datagram_port.from_socket(opened, protocol, reactor)
-        self.datagrams.append((protocol, port))
-        port.startListening()
-        return port
-
-    def _opened(self, port: IListeningPort, listener: Listener | Endpoint) -> None:
+    def _opened(self, port: IListeningPort, listener: object) -> None:
         self.ports.append(port)
         self._log.info(
             "Listening on {listener}, {transport} transport",
@@ -202,7 +206,6 @@ class EchoService(Service):
         )
 
     def _log_totals(self) -> None:
-        streams = self.streams.counters
         answered = refused = failed = 0
         for protocol, port in self.datagrams:
             unsent = port.counters.unsent.total()
@@ -212,15 +215,9 @@ class EchoService(Service):
         self._log.info(
             "Stopped after {connections} connections with {received_bytes} bytes; "
             "datagrams: {answered} answered, {refused} refused, {failed} failed",
-            connections=streams.made,
-            received_bytes=streams.received_bytes,
+            connections=sum(it.counters.made for it in self.streams),
+            received_bytes=sum(it.counters.received_bytes for it in self.streams),
             answered=answered,
             refused=refused,
             failed=failed,
         )
-
-
-def _idle_sweep(settings: Settings) -> IdleSweep | None:
-    if not settings.idle_timeout:
-        return None
-    return IdleSweep(settings.idle_timeout, lambda it: owed_bytes(it.transport))

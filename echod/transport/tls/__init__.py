@@ -1,0 +1,1 @@
+"""TLS under the echo, and the certificates that it shows."""

@@ -1,0 +1,1 @@
+"""The header of the PROXY protocol, with which a balancer names the real peer."""
