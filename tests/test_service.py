@@ -30,7 +30,9 @@ from echod.errors import (
     EX_UNAVAILABLE,
     CannotListen,
 )
+from echod.service.refusals import RefusalLog
 from echod.service.service import STOP_GRACE_S
+from echod.transport.sockets.inherited import InheritedSockets
 
 from .contract import payload
 from .support.certificate import certificate_pem
@@ -604,7 +606,7 @@ async def test_stuck_tls_client_is_cut_off(
 
 @pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
 async def test_client_without_a_handshake_is_closed(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]
 ) -> None:
     """A client of a TLS port that never begins is not there for ever."""
     monkeypatch.setattr(echod.service.service, "SWEEP_S", 0.01)
@@ -622,6 +624,9 @@ async def test_client_without_a_handshake_is_closed(
         with pytest.raises(ConnectionResetError):
             await deferToThread(client.recv, 1)
     assert {"late": 1} == tls.counters.failed
+    await service.stopService()
+    line = "Refused 1 connections before they were open: TLS late 1"
+    assert 1 == lines.count(line)
     assert 0 == service.streams[0].counters.made
 
 
@@ -647,3 +652,53 @@ async def test_look_that_fails_is_not_the_last(
     assert all(it["log_failure"].check(ZeroDivisionError) for it in errors)
     errors.clear()
     assert 3 <= len(looks)
+
+
+async def test_refusals_are_told_now_and_then() -> None:
+    """A flood of refused connections writes a line, then one each half minute."""
+    settings = Settings(
+        listen="tcp:0:interface=127.0.0.1", proxy_protocol=True, log_connections=False
+    )
+    stages = make_service(settings, reactor).places[0].stages
+    told: list[str] = []
+    log = RefusalLog([stages])
+    log._log = cast("Any", Told(told))
+    log.say(0.0)
+    counters = stages.proxied[0].counters
+    for now_s in (100.0, 101.0, 129.0, 130.0, 131.0):
+        counters.refused["untrusted"] += 2
+        counters.refused["late"] += 1
+        log.say(now_s)
+    log.say_rest(132.0)
+    log.say_rest(133.0)
+    assert ["late 1, PROXY untrusted 2", "late 3, PROXY untrusted 6"] == [
+        it.removeprefix("PROXY ") for it in told[:2]
+    ]
+    assert ["PROXY late 1, PROXY untrusted 2"] == told[2:]
+
+
+class Told:
+    """A log that keeps the reasons."""
+
+    def __init__(self, told: list[str]) -> None:
+        self._told = told
+
+    def warn(self, _: str, *, connections: int, reasons: str) -> None:
+        assert connections
+        self._told.append(reasons)
+
+
+def test_inherited_listeners_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was inherited is told where it is; what is not there yet, by that."""
+    service = make_service(Settings(listen="systemd:name=a"), reactor)
+    assert ["systemd:name=a is what will be inherited"] == service.resolved()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        found = InheritedSockets([listening.fileno()], ["a"])
+        monkeypatch.setattr(InheritedSockets, "of_process", lambda: found)
+        service = make_service(Settings(listen="systemd:name=a"), reactor)
+        port = listening.getsockname()[1]
+        at = f"tcp:{port}:interface=127.0.0.1"
+        assert [f"systemd:name=a is {at}"] == service.resolved()
+        twice = Settings(listen=["systemd:name=a", "systemd:index=0"])
+        with pytest.raises(CannotListen, match="want each socket in one listener"):
+            make_service(twice, reactor).resolved()

@@ -32,6 +32,23 @@ def test_both_ways_at_once_are_refused() -> None:
         Settings(listen=["tcp:1"], port=7)
 
 
+def test_tables_stand_alone() -> None:
+    """So do tables."""
+    with pytest.raises(EchodError, match="listener replaces host"):
+        Settings(listener=[{"port": 1}], listen="tcp:1")
+
+
+def test_tables_may_come_from_a_program() -> None:
+    """A table may be a mapping, or what another one was made of."""
+    first = Settings(listener=[{"port": 1, "idle_timeout": "5"}])
+    again = Settings(listener=first.listener)
+    assert first == again
+    assert [5.0] == [it.idle_timeout for it in again.places]
+    assert ["tcp:1:interface=127.0.0.1", "udp:1:interface=127.0.0.1"] == [
+        str(it) for it in again.listeners
+    ]
+
+
 def test_wrong_value_is_a_value_error() -> None:
     """A program that gives a wrong value gets Python's own kind of error."""
     with pytest.raises(ValueError, match="port is 70000; want 0 to 65535"):

@@ -1,5 +1,6 @@
 """The service: all its places, from their opening to their end."""
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -32,6 +33,7 @@ from ..transport.sockets.inherited import InheritedSockets
 from ..wire.listener import InheritedListener
 from .guards import Guards
 from .place import Place
+from .refusals import RefusalLog
 
 # How often connections are looked at for being idle: the time-out is right to this,
 # and 10,000 connections cost 2 ms.
@@ -88,6 +90,7 @@ class EchoService(Service):
             Place(it, self._transports, self._connecting, self._inherited, log)
             for it in settings.places
         ]
+        self._refusals = RefusalLog(place.stages for place in self.places)
         self._removals: list[Callable[[], None]] = []
         self._opening: list[Deferred[IListeningPort]] = []
         self._is_open = False
@@ -163,6 +166,7 @@ class EchoService(Service):
     def _sweep(self) -> None:
         try:
             self._connecting.end_late()
+            self._refusals.say(time.monotonic())
             for place in self.places:
                 place.streams.end_idle()
                 place.stages.refresh()
@@ -206,6 +210,7 @@ class EchoService(Service):
         )
 
     def _log_totals(self) -> None:
+        self._refusals.say_rest(time.monotonic())
         answered = refused = failed = 0
         for protocol, port in self.datagrams:
             unsent = port.counters.unsent.total()

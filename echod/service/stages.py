@@ -1,5 +1,6 @@
 """What comes before the echo: the PROXY header, and TLS."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import cast
 
@@ -85,6 +86,20 @@ class Stages:
         if certificates is not None:
             told += f"; TLS with {self._contexts[certificates].description}"
         return told
+
+    def refused(self) -> Counter[str]:
+        """
+        Returns:
+            How many connections each stage has refused, and why.
+        """
+        found: Counter[str] = Counter()
+        for proxied in self.proxied:
+            for reason, connections in proxied.counters.refused.items():
+                found[f"PROXY {reason}"] += connections
+        for tls in self.tls:
+            for word, connections in tls.counters.failed.items():
+                found[f"TLS {word}"] += connections
+        return found
 
     def refresh(self) -> None:
         """Serve with what is in the files of certificates by now."""

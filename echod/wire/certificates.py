@@ -1,7 +1,10 @@
 """Which files prove who a server is."""
 
+from collections.abc import Mapping
+
 from attrs import frozen
 
+from ..errors import BadValue
 from . import description
 
 
@@ -48,3 +51,43 @@ class Folder:
 
 
 Certificates = KeyPair | Folder
+
+#: How a description names them: Twisted's arguments of ``ssl:`` and ``tls:``.
+CERTIFICATE_ARGUMENTS = ("privateKey", "certKey", "extraCertChain", "certificates")
+
+
+def certificates(options: Mapping[str, str], where: str) -> Certificates | None:
+    """
+    Args:
+        options: the arguments of a description by name.
+        where: the place for messages.
+
+    Returns:
+        What ``privateKey``, ``certKey`` and ``extraCertChain``, or ``certificates``,
+        say; None where neither is there.
+
+    Raises:
+        BadValue: a file or a folder has no name, or there are both, or a certificate
+            without its key.
+    """
+    for name in CERTIFICATE_ARGUMENTS:
+        if not options.get(name, "-"):
+            wanted = "a folder" if name == "certificates" else "a file"
+            raise BadValue(f"{where} {name}", "", wanted)
+    given = [it for it in CERTIFICATE_ARGUMENTS if it in options]
+    if given and given[0] != "privateKey" and given != ["certificates"]:
+        raise BadValue(f"{where} {given[0]}", options[given[0]], "privateKey beside it")
+    if len(given) > 1 and "certificates" in given:
+        raise BadValue(
+            f"{where} certificates", options["certificates"], "no key beside it"
+        )
+    if "certificates" in options:
+        return Folder(options["certificates"])
+    if "privateKey" not in options:
+        return None
+    private_key = options["privateKey"]
+    return KeyPair(
+        private_key=private_key,
+        certificate=options.get("certKey", private_key),
+        chain=options.get("extraCertChain", ""),
+    )

@@ -7,7 +7,7 @@ from attrs import frozen
 from ..errors import BadValue, shown
 from . import address, description
 from .address import Ports
-from .certificates import Certificates, Folder, KeyPair
+from .certificates import Certificates, Folder, certificates
 
 Protocol = Literal["tcp", "udp"]
 
@@ -110,32 +110,3 @@ def inet_listener(
 def _backlog(text: str, what: str) -> int:
     # A backlog is a C int, and the kernel cuts it to somaxconn anyway.
     return address.port_number(text, what, lowest=1)
-
-
-def certificates(options: dict[str, str], where: str) -> Certificates | None:
-    """
-    Args:
-        options: the arguments of a description by name.
-        where: the place for messages.
-
-    Returns:
-        What ``privateKey``, ``certKey`` and ``extraCertChain``, or ``certificates``,
-        say; None where neither is there.
-
-    Raises:
-        BadValue: a file or a folder has no name.
-    """
-    for name in ("privateKey", "certKey", "extraCertChain", "certificates"):
-        if not options.get(name, "-"):
-            wanted = "a folder" if name == "certificates" else "a file"
-            raise BadValue(f"{where} {name}", "", wanted)
-    if "certificates" in options:
-        return Folder(options["certificates"])
-    if "privateKey" not in options:
-        return None
-    private_key = options["privateKey"]
-    return KeyPair(
-        private_key=private_key,
-        certificate=options.get("certKey", private_key),
-        chain=options.get("extraCertChain", ""),
-    )

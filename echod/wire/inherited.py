@@ -7,6 +7,7 @@ from attrs import frozen
 
 from ..errors import BadValue, shown
 from . import description
+from .certificates import CERTIFICATE_ARGUMENTS, Certificates, certificates
 
 #: The address families that are served, without the AF_ of their constants.
 DOMAINS = ("INET", "INET6", "UNIX")
@@ -18,9 +19,12 @@ TYPES = ("stream", "datagram")
 _MAX_NAME_CHARACTERS = 255
 
 # The arguments of a description; Twisted takes the first two without a name, too.
-_ARGUMENTS = ("domain", "index", "name", "type")
+_ARGUMENTS = ("domain", "index", "name", "type", *CERTIFICATE_ARGUMENTS)
 _POSITIONAL = _ARGUMENTS[:2]
-_FORM = "systemd:name=NAME or systemd:index=NUMBER, and domain=... and type=... or not"
+_FORM = (
+    "systemd:name=NAME or systemd:index=NUMBER, and domain=..., type=..., "
+    "privateKey=... or certificates=... or not"
+)
 
 # More descriptors than Linux lets a process have (fs.nr_open is 1,048,576).
 _INDEX = re.compile("[0-9]{1,7}")
@@ -39,12 +43,15 @@ class InheritedListener:
         index: 0 for the first of all; there is either a name or an index.
         domain: one of ``DOMAINS``, for sockets of that address family only.
         type: one of ``TYPES``, for sockets of that kind only.
+        certificates: what the streams among them prove themselves with; None without
+            TLS.
     """
 
     name: str = ""
     index: int | None = None
     domain: str = ""
     type: str = ""
+    certificates: Certificates | None = None
 
     def __str__(self) -> str:
         text = "systemd"
@@ -56,7 +63,7 @@ class InheritedListener:
             text += f":index={self.index}"
         if self.type:
             text += f":type={self.type}"
-        return text
+        return text + ("" if self.certificates is None else str(self.certificates))
 
 
 def inherited_listener(
@@ -90,6 +97,7 @@ def inherited_listener(
         else None,
         domain=_one_of(DOMAINS, options, "domain", where),
         type=_one_of(TYPES, options, "type", where),
+        certificates=certificates(options, where),
     )
 
 

@@ -25,6 +25,7 @@ from echod.errors import (
 
 from ..contract import payload
 from ..support.daemon import BIN, Daemon
+from ..support.network import Network
 from ..support.program import (
     PATIENCE_S,
     SEND,
@@ -441,6 +442,54 @@ WRONG_TARGETS = {
 }
 
 
+class TestUnix:
+    """Services on the same machine."""
+
+    @pytest.fixture
+    def local(self, tmp_path: Path) -> Iterator[Network]:
+        """A service with UNIX sockets, which has the abstract names for itself."""
+        names = [f"{kind}:{name}" for kind, name in UNIX_NAMES]
+        listen = [it for name in names for it in ("--listen", name)]
+        daemon = Daemon(tmp_path, *listen, listeners=len(names))
+        with Network() as network, network.inside(daemon):
+            yield network
+
+    def test_text(self, local: Network, tmp_path: Path) -> None:
+        """Streams and datagrams, by a path and by an abstract name."""
+        for kind, name in UNIX_NAMES:
+            target = f"{kind}:{name}"
+            ended = local.call(run, *SEND, target, folder=tmp_path)
+            assert (0, HELLO, "") == ended[:3], target
+
+    @pytest.mark.parametrize("kind", ["unix", "unixgram"])
+    def test_nobody_there(self, kind: str, tmp_path: Path) -> None:
+        """A socket that is not there is told in one line."""
+        ended = run(*SEND, f"{kind}:none.sock", folder=tmp_path)
+        words = (f"{kind}:none.sock: no such file or directory", "want ")
+        assert_told(ended, EX_UNAVAILABLE, *words)
+
+
+UNIX_NAMES = [
+    ("unix", "echo.sock"),
+    ("unix", "@echo"),
+    ("unixgram", "datagram.sock"),
+    ("unixgram", "@datagram"),
+]
+
+WRONG_TLS = {
+    "no TLS": (["--ca", "x", "h:1"], "TARGET is tcp:h:1; want tls:HOST:PORT with --ca"),
+    "insecure without TLS": (
+        ["--insecure", "udp:h:1"],
+        "TARGET is udp:h:1; want tls:HOST:PORT with --insecure",
+    ),
+    "key alone": (["--key", "k", "tls:h:1"], "--key is k; want --cert as well"),
+    "insecure with authority": (
+        ["--insecure", "--ca", "x", "tls:h:1"],
+        "--insecure is yes; want no --ca beside it",
+    ),
+}
+
+
 class TestUsage:
     """Wrong command lines, and those that ask."""
 
@@ -448,6 +497,11 @@ class TestUsage:
     def test_wrong_target(self, target: str, message: str, tmp_path: Path) -> None:
         """A target that means nothing is told with what would mean something."""
         assert_told(run(*SEND, target, folder=tmp_path), EX_USAGE, message)
+
+    @pytest.mark.parametrize(("words", "message"), WRONG_TLS.values(), ids=WRONG_TLS)
+    def test_wrong_tls(self, words: list[str], message: str, tmp_path: Path) -> None:
+        """Options of TLS that cannot be together are told."""
+        assert_told(run(*SEND, *words, folder=tmp_path), EX_USAGE, message)
 
     @pytest.mark.parametrize("timeout", ["0", "-1", "x", "nan"])
     def test_wrong_timeout(self, timeout: str, tmp_path: Path) -> None:

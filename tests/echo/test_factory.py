@@ -52,12 +52,14 @@ def test_end_has_a_word(
     ("peer", "name"),
     [
         (IPv6Address("TCP", "::1", 50_000), "('::1', 50000)"),
+        (IPv6Address("TCP", "::ffff:192.0.2.7", 7), "('192.0.2.7', 7)"),
+        (object(), "object"),
         (UNIXAddress(b"/run/a\nb"), r"unix:'/run/a\nb'"),
         (UNIXAddress(None), "unix:"),
     ],
 )
 def test_peer_is_named_by_its_kind(lines: list[str], peer: Any, name: str) -> None:
-    """A peer has host and port, or else no text of its own choice."""
+    """A peer has host and port; a text of its own choice is made safe."""
     connect(EchoFactory(), peer)
     assert [f"Connected by {name}"] == lines
 

@@ -92,9 +92,12 @@ def test_port_in_use_is_told_to_the_terminal(home: Path) -> None:
 
 def test_wrong_usage_is_told_to_the_terminal(home: Path) -> None:
     """A wrong command line is refused before there is a daemon."""
-    refused = daemonize(home, "--port", "x")
+    refused = daemonize(home, "--port", "x!")
     assert (EX_USAGE, b"") == refused[:2]
-    assert "echod: --port is x; want 0 to 65535\n" == refused.stderr
+    assert (
+        "echod: --port is x!; want 0 to 65535, or the name of a service\n"
+        == refused.stderr
+    )
     assert [] == list(home.iterdir())
     assert nothing_runs(home)
 

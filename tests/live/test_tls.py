@@ -193,7 +193,7 @@ class TestWrongStart:
         """Nobody can vouch for clients where no authority is given."""
         options = ("--client-certificates", "required", "--listen", listener(folder))
         ended = run(*TWISTD, *options, folder=tmp_path)
-        assert_told(ended, 78, "client CA is not given", "want")
+        assert_told(ended, 78, "client_ca is empty", "want a PEM file")
 
 
 class TestClientCertificates:

@@ -209,6 +209,7 @@ class Peer:
 
     def say(self, data: bytes) -> None:
         """Send data, and let everything happen that follows from it."""
+        self.exchange()
         self.connection.send(data)
         self.exchange()
 

@@ -9,6 +9,7 @@ from twisted.python.systemd import ListenFDs
 
 from echod.errors import BadValue
 from echod.wire import description
+from echod.wire.certificates import Folder, KeyPair
 from echod.wire.inherited import (
     DOMAINS,
     TYPES,
@@ -24,13 +25,17 @@ NAMES = st.text(
 RESTRICTIONS = {
     "domain": st.sampled_from(["", *DOMAINS]),
     "type": st.sampled_from(["", *TYPES]),
+    "certificates": st.sampled_from(
+        [None, Folder("a:b"), KeyPair(private_key="k", certificate="c", chain="h")]
+    ),
 }
 LISTENERS = st.builds(InheritedListener, name=NAMES, **RESTRICTIONS) | st.builds(
     InheritedListener, index=st.integers(0, 9_999_999), **RESTRICTIONS
 )
 
 FORM = (
-    "want systemd:name=NAME or systemd:index=NUMBER, and domain=... and type=... or not"
+    "want systemd:name=NAME or systemd:index=NUMBER, and domain=..., type=..., "
+    "privateKey=... or certificates=... or not"
 )
 
 

@@ -154,6 +154,17 @@ def test_backlog_is_4096_unless_given() -> None:
             "listen ssl:7:k:certKey=: certKey is ''; want a file",
         ),
         (
+            "systemd:name=a:certKey=c",
+            "listen systemd:name=a:certKey=c: certKey is c; want privateKey beside it",
+        ),
+        (
+            "systemd:name=a:privateKey=k:certificates=f",
+            (
+                "listen systemd:name=a:privateKey=k:certificates=f: certificates is f; "
+                "want no key beside it"
+            ),
+        ),
+        (
             "ssl:7:privateKey=k:sslmethod=TLSv1_METHOD",
             (
                 "listen is ssl:7:privateKey=k:sslmethod=TLSv1_METHOD; want ssl:PORT:"

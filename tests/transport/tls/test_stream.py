@@ -411,15 +411,20 @@ def test_certificate_of_the_peer(version: str) -> None:
     assert shown.original.to_cryptography() == found.to_cryptography()
 
 
-def test_nothing_waits_for_the_collector(version: str) -> None:
-    """A connection that has ended leaves no circle behind."""
-    side, peer = opened(EchoProtocol(), version)
-    peer.say(b"hello")
-    left = [weakref.ref(it) for it in (side.stream, side.stream.connection)]
+@pytest.mark.parametrize("is_open", [True, False])
+def test_nothing_waits_for_the_collector(version: str, is_open: bool) -> None:
+    """A connection that has ended leaves no circle behind, open or not."""
     gc.collect()
     gc.disable()
     try:
-        peer.say_end()
+        side = TlsSide(EchoProtocol(), server_connection())
+        peer = Peer(side, client_connection(client_context(version)))
+        left = [weakref.ref(it) for it in (side.stream, side.stream.connection)]
+        if is_open:
+            peer.say(b"hello")
+            peer.say_end()
+        else:
+            side.receive(b"GET / HTTP/1.1\r\n\r\n")
         assert_ended(side)
         del side, peer
         assert [None, None] == [it() for it in left]
