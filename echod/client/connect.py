@@ -23,7 +23,6 @@ from ..transport.sockets.resolve import UnknownService, port_of
 from ..transport.tls import factory as tls
 from ..transport.tls.client import ClientContext
 from ..transport.tls.failure import HandshakeFailed
-from ..transport.tls.verification import CertificateRefused
 from ..wire.target import AnyTarget, Target, UnixTarget
 from .connection import Connection
 
@@ -72,7 +71,8 @@ async def connect(
         msg = f"{target}: {reason}; want an echo service that listens there"
         raise CannotReach(msg) from failure
     except HandshakeFailed as failure:
-        is_told = isinstance(failure.__cause__, CertificateRefused)
+        # What is wrong with a name comes with the name that is wanted.
+        is_told = "; want " in str(failure)
         wanted = "" if is_told else "; want a TLS service that can be trusted"
         raise CannotReach(f"{target}: {failure}{wanted}") from failure
     return client

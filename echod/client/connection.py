@@ -20,6 +20,9 @@ from twisted.python.failure import Failure
 from ..errors import BrokenPipe, CannotReach, EchodError, NotAnEcho, explain
 from ..wire.target import AnyTarget
 
+# How long the other end may take to close after TLS has ended in order.
+LINGER_S = 1.0
+
 
 class Connection(Protocol, TimeoutMixin):
     """
@@ -51,6 +54,7 @@ class Connection(Protocol, TimeoutMixin):
         self._target = target
         self._received = received
         self._failure: EchodError | None = None
+        self._is_complete = False
 
     def callLater(self, *call: Any) -> IDelayedCall:
         return self._clock.callLater(*call)
@@ -59,6 +63,16 @@ class Connection(Protocol, TimeoutMixin):
         """End the exchange at once; ``done`` fails with ``failure``."""
         self._failure = self._failure or failure
         self.transport.abortConnection()
+
+    def end(self) -> None:
+        """End the exchange, of which everything has come: ``done`` will not fail."""
+        self._is_complete = True
+        if getattr(self.transport, "TLS", False):
+            # Whoever closes while the other's close_notify comes breaks the connection.
+            self.transport.loseWriteConnection()
+            self.setTimeout(LINGER_S)
+        else:
+            self.transport.loseConnection()
 
     def finish(self, timeout_s: float) -> None:
         """Half-close: nothing more is sent, and the answer must come to an end."""
@@ -78,6 +92,9 @@ class Connection(Protocol, TimeoutMixin):
             self.fail(BrokenPipe(f"{reason}; want a place for the answer"))
 
     def timeoutConnection(self) -> None:
+        if self._is_complete:
+            self.transport.abortConnection()
+            return
         self.fail(
             CannotReach(
                 f"{self._target}: no answer within {self.timeOut:g} s, "
@@ -90,11 +107,14 @@ class Connection(Protocol, TimeoutMixin):
         self.setTimeout(None)
         if self._failure is not None:
             self.done.errback(self._failure)
-        elif reason.check(error.ConnectionDone):
+        elif self._is_complete or reason.check(error.ConnectionDone):
             self.done.callback(None)
         else:
+            # TLS has something to say of it, the system has not.
+            words = getattr(reason.value, "args", ())
+            why = f" ({words[0]})" if words else ""
             msg = (
-                f"{self._target}: the connection broke after {self.received_bytes} "
-                "bytes came back; want every byte"
+                f"{self._target}: the connection broke{why} after "
+                f"{self.received_bytes} bytes came back; want every byte"
             )
             self.done.errback(NotAnEcho(msg))

@@ -39,13 +39,13 @@ async def echo(
     def received(piece: bytes) -> None:
         answer.extend(piece)
         if len(answer) >= len(payload):
-            client.transport.loseConnection()
+            client.end()
 
     client = await connect(target, received, timeout_s, reactor, context)
     client.setTimeout(timeout_s)
     client.transport.write(payload)
     if not payload:
-        client.transport.loseConnection()
+        client.end()
     await client.done
     return bytes(answer)
 

@@ -70,12 +70,17 @@ def handshake_failed(error: SSL.Error) -> HandshakeFailed:
     Args:
         error: what the handshake raised; one of echod's own says more than OpenSSL.
     """
+    if isinstance(error, SSL.ZeroReturnError):
+        return closed()
     words = said(error)
     detail = str(error) if isinstance(error, EchodError) else words
-    for pattern, reason in _WORDS:
-        if pattern in words:
-            return HandshakeFailed(reason, detail)
-    return HandshakeFailed("other", detail)
+    fitting = (reason for pattern, reason in _WORDS if pattern in words)
+    return HandshakeFailed(next(fitting, "other"), detail)
+
+
+def closed() -> HandshakeFailed:
+    """The peer has gone away."""
+    return HandshakeFailed("closed", "the peer closed the connection")
 
 
 def said(error: SSL.Error) -> str:

@@ -225,6 +225,17 @@ def test_peer_goes_away(side: TlsSide, sent: bytes, is_reset: bool) -> None:
     assert_failed(side, "closed")
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_peer_says_that_it_goes_away(side: TlsSide, version: str) -> None:
+    """A close_notify within the handshake is the same."""
+    client = client_connection(client_context(version))
+    with pytest.raises(SSL.WantReadError):
+        client.do_handshake()
+    side.receive(client.bio_read(1 << 20))
+    side.receive(bytes.fromhex("15 0303 0002 01 00"))
+    assert_failed(side, "closed")
+
+
 def test_long_hello(side: TlsSide) -> None:
     """A hello is at most 16 KiB long."""
     side.receive(hello(15_000, 60_000))
