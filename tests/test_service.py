@@ -702,3 +702,14 @@ def test_inherited_listeners_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
         twice = Settings(listen=["systemd:name=a", "systemd:index=0"])
         with pytest.raises(CannotListen, match="want each socket in one listener"):
             make_service(twice, reactor).resolved()
+
+
+def test_listeners_share_a_certificate(tmp_path: Path) -> None:
+    """Two listeners with one certificate have it loaded once, and say so alike."""
+    pem = tmp_path / "echod.pem"
+    pem.write_bytes(certificate_pem())
+    listen = [f"ssl:{port}:privateKey={pem}:interface=127.0.0.1" for port in (1, 2)]
+    service = make_service(Settings(listen=listen), reactor)
+    first, second = (it.partition("; ")[2] for it in service.resolved())
+    assert first == second != ""
+    assert 1 == len(service.places[0].stages._contexts)

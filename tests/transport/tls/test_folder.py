@@ -97,6 +97,14 @@ def test_chain_of_ones_own_file(tmp_path: Path) -> None:
     assert (other.certificate,) == found[0].chain
 
 
+def test_authority_of_the_same_name(tmp_path: Path) -> None:
+    """Who has the name of an authority, and not its key, is in no chain."""
+    namesake = Authority().intermediate
+    assert namesake.certificate.subject == AUTHORITY.intermediate.certificate.subject
+    (found,) = loaded(tmp_path, {"1.pem": namesake.pem, "2.pem": A.key_pem + A.pem})
+    assert () == found.chain
+
+
 def test_authorities_that_signed_one_another(tmp_path: Path) -> None:
     """A chain that leads back to its begin has an end."""
     one = issue(common_name="One", is_authority=True)
