@@ -6,6 +6,8 @@ Source: ``twisted.internet.endpoints.serverFromString``. The rules stand here ag
 because Twisted keeps its tokenizer to itself; a test holds the two against each other.
 """
 
+from collections.abc import Mapping, Sequence
+
 from ..errors import BadValue
 
 
@@ -41,6 +43,23 @@ def split(text: str, what: str = "listen") -> tuple[list[str], dict[str, str]]:
             current += character
     _keep(positional, named, name, current)
     return positional, named
+
+
+def by_name(
+    positional: Sequence[str], named: Mapping[str, str], names: Sequence[str]
+) -> dict[str, str] | None:
+    """
+    Args:
+        positional: the prefix, and arguments without a name.
+        named: those with one.
+        names: what the arguments without a name are called, in their order.
+
+    Returns:
+        All arguments by their names; None where one is there twice, or nameless.
+    """
+    arguments = positional[1:]
+    options = {**named, **dict(zip(names, arguments, strict=False))}
+    return options if len(options) == len(named) + len(arguments) else None
 
 
 def _keep(

@@ -91,11 +91,10 @@ def inet_listener(
     Raises:
         BadValue: it means nothing.
     """
-    prefix, *arguments = positional
+    prefix = positional[0]
     names = ARGUMENTS[prefix]
-    options = named | dict(zip(names, arguments, strict=False))
-    is_each_there_once = len(options) == len(named) + len(arguments)
-    if not is_each_there_once or not _NEEDED[prefix] <= options.keys() <= {*names}:
+    options = description.by_name(positional, named, names)
+    if options is None or not _NEEDED[prefix] <= options.keys() <= {*names}:
         raise BadValue(what, text, _FORMS[prefix])
     where = f"{what} {shown(text)}:"
     return Listener(

@@ -83,11 +83,10 @@ def inherited_listener(
     Raises:
         BadValue: it means nothing.
     """
-    arguments = positional[1:]
-    options = {**named, **dict(zip(_POSITIONAL, arguments, strict=False))}
-    is_each_there_once = len(options) == len(named) + len(arguments)
-    is_one_meant = ("name" in options) != ("index" in options)
-    if not (is_each_there_once and is_one_meant and options.keys() <= {*_ARGUMENTS}):
+    options = description.by_name(positional, named, _POSITIONAL)
+    if options is None or not options.keys() <= {*_ARGUMENTS}:
+        raise BadValue(what, text, _FORM)
+    if ("name" in options) == ("index" in options):
         raise BadValue(what, text, _FORM)
     where = f"{what} {shown(text)}:"
     return InheritedListener(

@@ -87,12 +87,11 @@ def unix_listener(
     Raises:
         BadValue: it means nothing.
     """
-    prefix, *arguments = positional
+    prefix = positional[0]
     names = ARGUMENTS[prefix]
-    options = named | dict(zip(names, arguments, strict=False))
-    is_each_there_once = len(options) == len(named) + len(arguments)
-    is_known = {"address"} <= options.keys() <= {*names} | _NAMED
-    if not is_each_there_once or not is_known:
+    options = description.by_name(positional, named, names)
+    known = {*names} | _NAMED
+    if options is None or not {"address"} <= options.keys() <= known:
         raise BadValue(what, text, _FORMS[prefix])
     where = f"{what} {shown(text)}:"
     path = unix_path(options["address"], f"{where} path")

@@ -15,10 +15,18 @@ from twisted.python.failure import Failure
 # How often an end looks whether something has come.
 TURN_S = 0.001
 
+# Two looks so far apart that show the same, show that nothing moves.
+PAUSE_S = 0.1
+
 
 async def turn() -> None:
     """Let the reactor do what there is to do."""
     await deferLater(IReactorTime(reactor), TURN_S)
+
+
+async def pause() -> None:
+    """Long enough for what is under way to go on, if it can."""
+    await deferLater(IReactorTime(reactor), PAUSE_S)
 
 
 class ClientProtocol(Protocol):
@@ -48,8 +56,7 @@ class ClientProtocol(Protocol):
 
     async def finish(self) -> None:
         self.transport.loseWriteConnection()
-        # Long enough for the sending to come to a halt where nobody reads.
-        await deferLater(IReactorTime(reactor), 0.1)
+        await turn()
 
     async def read(self, size: int) -> bytes:
         IPushProducer(self.transport).resumeProducing()

@@ -11,11 +11,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from OpenSSL import SSL
-from twisted.internet import reactor, tcp
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
-from twisted.internet.task import deferLater
 
 from echod.transport.eager import EagerServer
 from echod.transport.opening import Opening
@@ -301,7 +299,7 @@ class PythonEnd(ClientProtocol):
     async def finish(self) -> None:
         self._is_finishing = True
         self._go_on()
-        await deferLater(IReactorTime(reactor), 0.1)  # As its base class.
+        await turn()
 
     def _go_on(self) -> None:
         try:
