@@ -5,7 +5,9 @@ from typing import Any, Self
 
 from twisted.internet import tcp, unix
 from twisted.internet.address import UNIXAddress
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IProtocolFactory, IReactorFDSet
+from twisted.internet.main import CONNECTION_DONE
 from twisted.python.failure import Failure
 
 from .eager import EagerServer
@@ -23,6 +25,26 @@ class _Listening(socket.socket):
         return opened, (name,)
 
 
+class _InOrder:
+    """
+    A connection that has ended in order when its peer is gone and all was sent.
+
+    A UNIX peer that has closed its socket looks broken off from then on, also to who
+    has nothing left to do but to close as well.
+    """
+
+    def connectionLost(self, reason: Failure) -> None:
+        link: Any = self
+        is_sent = not (link.dataBuffer or link._tempDataLen)  # noqa: SLF001 - its own
+        if link.disconnecting and is_sent and reason.check(ConnectionLost):
+            reason = Failure(CONNECTION_DONE)
+        super().connectionLost(reason)  # type: ignore[misc]  # a mixin's
+
+
+class UnixServer(_InOrder, unix.Server):
+    """Twisted's connection over a UNIX socket, which ends in order."""
+
+
 class UnixPort(unix.Port):
     """
     A port on a UNIX socket that listens, and whose name is somebody else's business.
@@ -34,7 +56,7 @@ class UnixPort(unix.Port):
     """
 
     #: Makes the transports of its connections.
-    connection: Any = unix.Server
+    connection: Any = UnixServer
 
     # It may be another process's as well.
     _shouldShutdown = False
@@ -83,7 +105,7 @@ class UnixPort(unix.Port):
         tcp.Port.connectionLost(self, reason)
 
 
-class EagerUnixServer(EagerServer):
+class EagerUnixServer(_InOrder, EagerServer):
     """
     A connection over a UNIX socket that sends what is written at once.
 

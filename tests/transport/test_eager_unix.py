@@ -19,6 +19,7 @@ from twisted.internet.interfaces import (
     IReactorSocket,
     ITCPTransport,
 )
+from twisted.internet.threads import deferToThread
 from zope.interface.verify import verifyObject
 
 from echod import EchoFactory
@@ -263,9 +264,41 @@ class TestConnection:
         """Where echod's own are not wanted, they are ``unix.Server``."""
         port = serving(UnixPort, opened, factory)
         with connected(path):
-            assert unix.Server is type(await connection(factory))
+            assert isinstance(await connection(factory), unix.Server)
         await factory.when_idle()
         await maybeDeferred(port.stopListening)
+
+
+class TestEnd:
+    """How the log says that a connection has ended."""
+
+    async def ended(
+        self, kind: type[UnixPort], opened: OpenedUnix, path: Path, sent: bytes
+    ) -> None:
+        """A client sends this, takes one byte of the answer, and closes."""
+        factory = EchoFactory()
+        port = serving(kind, opened, factory)
+        with connected(path) as client:
+            client.sendall(sent)
+            await connection(factory)
+            client.setblocking(True)
+            await deferToThread(client.recv, 1)
+        await factory.when_idle()
+        await maybeDeferred(port.stopListening)
+
+    async def test_client_that_has_all(
+        self, kind: type[UnixPort], opened: OpenedUnix, path: Path, lines: list[str]
+    ) -> None:
+        """A client that has taken everything and closes has ended in order."""
+        await self.ended(kind, opened, path, b"x")
+        assert " closed after 1 bytes" in lines[-2] + lines[-1]
+
+    async def test_client_that_has_not(
+        self, kind: type[UnixPort], opened: OpenedUnix, path: Path, lines: list[str]
+    ) -> None:
+        """One that has not taken everything has broken the connection."""
+        await self.ended(kind, opened, path, b"xyz")
+        assert " lost after 3 bytes" in lines[-2] + lines[-1]
 
 
 class TestDescriptorsFromThePeer:
