@@ -61,7 +61,8 @@ class Options(usage.Options):
 
     synopsis = "[options]"
     longdesc = (
-        "An echo service that returns every byte, over TCP and UDP. Each option may "
+        "An echo service that returns every byte, over TCP, UDP, TLS and UNIX sockets. "
+        "Each option may "
         "also stand in a TOML file (--config) or, as ECHOD_PORT and so on, in the "
         "environment; the command line wins over the environment, and the "
         "environment over the file."

@@ -118,6 +118,16 @@ async def test_empty_host_is_every_address(start: Start) -> None:
     assert 1 == len(service.streams)
 
 
+async def test_listener_may_be_there_twice(start: Start) -> None:
+    """Two listeners that say the same are two: each has a port of its own."""
+    twice = ["tcp:0:interface=127.0.0.1", "udp:0:interface=127.0.0.1"] * 2
+    service = start(listen=twice)
+    assert 4 == len({(it.type, it.port) for it in cast("Any", service.addresses)})
+    assert 4 == len(service.resolved())
+    endpoints = start(listen=["tcp6:0"] * 2)
+    assert 2 == len({it.port for it in cast("Any", endpoints.addresses)})
+
+
 async def test_families_share_a_port(start: Start) -> None:
     """Every address of each family can be listened on by its own name."""
     first = start(listen=["tcp:0:interface=0.0.0.0", "udp:0:interface=0.0.0.0"])

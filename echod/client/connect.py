@@ -23,6 +23,7 @@ from ..transport.sockets.resolve import UnknownService, port_of
 from ..transport.tls import factory as tls
 from ..transport.tls.client import ClientContext
 from ..transport.tls.failure import HandshakeFailed
+from ..wire.local import system_name
 from ..wire.target import AnyTarget, Target, UnixTarget
 from .connection import Connection
 
@@ -82,20 +83,12 @@ def _endpoint(
     target: AnyTarget, timeout_s: float, reactor: IReactorFDSet
 ) -> IStreamClientEndpoint:
     if isinstance(target, UnixTarget):
-        name = unix_name(target.path)
+        name = system_name(target.path)
         return UNIXClientEndpoint(IReactorUNIX(reactor), name, timeout_s, False)
     port = service_port(target, socket.SOCK_STREAM)
     # Twisted's resolver drops the zone of an address.
     kind = TCP6ClientEndpoint if "%" in target.host else HostnameEndpoint
     return kind(reactor, target.host, port, timeout_s)
-
-
-def unix_name(path: str) -> str:
-    """
-    Returns:
-        What the system calls a socket: an abstract name begins with a NUL there.
-    """
-    return "\0" + path[1:] if path.startswith("@") else path
 
 
 def service_port(target: Target, kind: socket.SocketKind) -> int:

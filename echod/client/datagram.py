@@ -18,8 +18,9 @@ from ..transport.datagram import DatagramPort
 from ..transport.sockets.resolve import SocketAddress, resolve
 from ..transport.unixgram import UnixDatagramPort
 from ..wire.address import BROADCAST
+from ..wire.local import system_name
 from ..wire.target import AnyTarget, Target, UnixTarget
-from .connect import service_port, unix_name
+from .connect import service_port
 
 #: The most that one datagram can carry: 65,535 less the IPv4 header of 20 and the
 #: UDP header of 8; over IPv6 its own header does not count.
@@ -47,7 +48,7 @@ async def echo(
     """
     client = DatagramClient(target)
     if isinstance(target, UnixTarget):
-        opened = connected(target, socket.AF_UNIX, unix_name(target.path))
+        opened = connected(target, socket.AF_UNIX, system_name(target.path))
         port: DatagramPort = UnixDatagramPort.from_socket(opened, client, reactor)
         asked = None
     else:
@@ -94,7 +95,7 @@ async def _address(
 
 class DatagramClient(DatagramProtocol):
     """
-    The client's end of a connected UDP port.
+    The client's end of a datagram port.
 
     Attributes:
         answer: fires with the payload of the first datagram, or fails.

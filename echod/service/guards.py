@@ -18,16 +18,10 @@ class Guards:
 
     def __init__(self, sockets: Iterable[Opened]) -> None:
         bound = [it.socket for it in sockets if it.socket.type == socket.SOCK_DGRAM]
-        names = {
-            is_unix: [
-                it.getsockname()
-                for it in bound
-                if (it.family == socket.AF_UNIX) == is_unix
-            ]
-            for is_unix in (False, True)
-        }
-        self._of_udp = SourceGuard(name[1] for name in names[False])
-        self._of_unix = LocalGuard(names[True])
+        unix = [it for it in bound if it.family == socket.AF_UNIX]
+        udp = [it for it in bound if it.family != socket.AF_UNIX]
+        self._of_udp = SourceGuard(it.getsockname()[1] for it in udp)
+        self._of_unix = LocalGuard(it.getsockname() for it in unix)
 
     def of(self, opened: Opened) -> SourceGuard | LocalGuard:
         """

@@ -31,6 +31,8 @@ from .stages import Stages
 
 class Place:
     """
+    Listeners with the same terms, and all that serves there.
+
     Args:
         settings: what to listen on, and the terms.
         transports: runs what is open.
@@ -64,10 +66,15 @@ class Place:
         self.datagrams: list[tuple[EchoDatagramProtocol, DatagramPort]] = []
         self.stages = Stages(settings, opening)
         self._factories: dict[OwnListener, IProtocolFactory] = {}
-        self._endpoints: dict[Endpoint, IStreamServerEndpoint] = {}
+        # One may be there twice: two ports that the system chooses.
+        self._listeners: list[OwnListener] = []
+        self._endpoints: list[tuple[Endpoint, IStreamServerEndpoint]] = []
         for listener in settings.listeners:
             if not isinstance(listener, Endpoint):
-                self._factories[listener] = self.stages.before(self.streams, listener)
+                self._listeners.append(listener)
+                if listener not in self._factories:
+                    before = self.stages.before(self.streams, listener)
+                    self._factories[listener] = before
             elif settings.proxy_protocol:
                 place = f"listen {shown(listener)}"
                 wanted = "a listener that echod opens itself"
@@ -75,7 +82,7 @@ class Place:
                 raise ConfigError(msg)
             else:
                 made = make_endpoint(listener, transports.reactor)
-                self._endpoints[listener] = made
+                self._endpoints.append((listener, made))
 
     def resolved(self) -> list[str]:
         """
@@ -88,11 +95,11 @@ class Place:
         """
         lines = [
             f"{listener} is {meaning}{self.stages.terms(listener)}"
-            for listener in self._factories
+            for listener in self._listeners
             for meaning in resolved(listener, self._inherited)
         ]
         return lines + [
-            f"{endpoint} is opened by Twisted" for endpoint in self._endpoints
+            f"{endpoint} is opened by Twisted" for endpoint, _ in self._endpoints
         ]
 
     def bind(self, undo: ExitStack) -> list[Opened]:
@@ -105,9 +112,10 @@ class Place:
 
         Raises:
             CannotListen: one of them cannot be had.
+            ConfigError: the owner of a UNIX socket does not exist.
         """
         found = []
-        for listener in self._factories:
+        for listener in self._listeners:
             for opened in open_all(listener, self._inherited):
                 undo.callback(opened.close)
                 found.append(opened)
@@ -127,7 +135,7 @@ class Place:
         """
         return [
             open_endpoint(made, endpoint, self.streams, opened)
-            for endpoint, made in self._endpoints.items()
+            for endpoint, made in self._endpoints
         ]
 
     def serve(self, opened: Opened, guards: Guards) -> IListeningPort:

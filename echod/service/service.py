@@ -53,7 +53,8 @@ def make_service(settings: Settings, reactor: IReactorCore) -> "EchoService":
         A service that opens nothing until it is started.
 
     Raises:
-        ConfigError: an endpoint description means nothing to Twisted.
+        ConfigError: an endpoint description means nothing to Twisted, or a certificate
+            cannot be served.
     """
     return EchoService(settings, reactor)
 
@@ -64,7 +65,8 @@ class EchoService(Service):
 
     Listens from ``privilegedStartService`` on, or from ``startService`` where that
     was not called. Both raise ``CannotListen``, and leave nothing open, when one of
-    the listeners cannot be had.
+    the listeners cannot be had; or ``ConfigError``, when the owner that a UNIX socket
+    is to have does not exist.
 
     Attributes:
         ports: what is open; empty unless the service runs.
@@ -105,7 +107,7 @@ class EchoService(Service):
 
     @property
     def datagrams(self) -> list[tuple[EchoDatagramProtocol, DatagramPort]]:
-        """The protocol and the port of each open UDP listener, with their counters."""
+        """The protocol and the port of each datagram listener, with their counters."""
         return [it for place in self.places for it in place.datagrams]
 
     def resolved(self) -> list[str]:

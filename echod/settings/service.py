@@ -35,8 +35,8 @@ class Settings(ListenerSettings):
         default=True,
         converter=form.yes_or_no,
         metadata=knob(
-            "Whether the begin and the end of TCP connections are logged, with 80 "
-            "lines a second at most: yes or no.",
+            "Whether the begin and the end of connections are logged, with 80 lines a "
+            "second at most: yes or no.",
             "YES|NO",
         ),
     )

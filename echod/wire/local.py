@@ -110,6 +110,15 @@ def unix_listener(
     )
 
 
+def system_name(path: str) -> str:
+    """
+    Returns:
+        What the system calls the socket of a ``path``: the @ of an abstract name is a
+        NUL there.
+    """
+    return "\0" + path[1:] if path.startswith("@") else path
+
+
 def unix_path(text: str, what: str = "path") -> str:
     """
     The form of the path of a socket's file, or of an abstract name with @ before it.

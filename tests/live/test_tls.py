@@ -5,6 +5,7 @@ import socket
 import struct
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +24,11 @@ pytestmark = pytest.mark.usefixtures("transport")
 
 #: In each version and each way; fewer where all is as with the fast transports.
 HALF_CLOSES = {"fast": 1_000, "stock": 100}
+
+UNREAD_CLIENTS = 40
+
+#: Records of 16 KiB: more than any system buffers between two processes.
+PUSHES = 4096
 
 SIZES = [0, 5, 65_536, 1_000_003]
 
@@ -86,6 +92,17 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
+    def push(self) -> None:
+        """Send until nothing more is taken, and read nothing."""
+        patience = struct.pack("ll", 0, 100_000)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+        for _ in range(PUSHES):
+            try:
+                self._connection.send(bytes(16_384))
+            except SSL.WantWriteError:
+                return
+        raise AssertionError("there is no end to it")
+
     def certificate(self) -> bytes:
         """What the server has shown."""
         found = self._connection.get_peer_certificate()
@@ -116,6 +133,18 @@ def test_half_closes(port: int, version: str, end: str, transport: str) -> None:
         with Client(port, version) as client:
             assert sent == client.answer(sent, end)
     assert seconds_until(lambda: not close_waits(port)) < 5
+
+
+def test_clients_that_never_read_cost_little(echod: Daemon, port: int) -> None:
+    """Clients that never read cost at most 256 KiB of memory each."""
+    before_bytes = echod.rss_bytes()
+    with ExitStack() as stack:
+        for _ in range(UNREAD_CLIENTS):
+            stack.enter_context(Client(port, "1.3")).push()
+        grown_bytes = echod.rss_bytes() - before_bytes
+        with Client(port, "1.3") as other:
+            assert b"x" == other.answer(b"x", "fin")
+    assert grown_bytes / UNREAD_CLIENTS <= 256 * 1024
 
 
 class TestReload:

@@ -34,7 +34,7 @@ from ...errors import (
     explain,
     shown,
 )
-from ...wire.local import MAX_PATH_BYTES, UnixListener
+from ...wire.local import MAX_PATH_BYTES, UnixListener, system_name
 
 _TYPES = {"unix": socket.SOCK_STREAM, "unixgram": socket.SOCK_DGRAM}
 
@@ -134,7 +134,7 @@ def open_unix(listener: UnixListener) -> OpenedUnix:
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             file = None
             if listener.is_abstract:
-                opened.bind("\0" + listener.path[1:])
+                opened.bind(system_name(listener.path))
             else:
                 file = _bind(opened, listener)
                 undo.callback(file.remove)
